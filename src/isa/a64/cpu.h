@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* struct a64_cpu: the architectural state of one aarch64 processing element, EL1 and EL0, and
+ * struct a64_bus: everything outside of it that instructions reach.
+ *
+ * Owned by one vCPU thread; others change it only through the vCPU's safepoints (vm/vcpu.h).
+ * The JIT addresses this struct by a pinned host register: hot fields come first. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct a64_cpu;
+struct a64_model;
+struct a64_tlb;
+
+union a64_vreg {
+    uint8_t b[16];
+    uint16_t h[8];
+    uint32_t s[4];
+    uint64_t d[2];
+} __attribute__((aligned(16)));
+
+enum a64_access { A64_READ = 1, A64_WRITE = 2, A64_EXEC = 4 };
+
+enum a64_bus_result {
+    A64_BUS_OK,
+    A64_BUS_DECODE_ERROR,   /* nothing there: synchronous external abort */
+    A64_BUS_STOP,           /* the machine is going down: leave run() without effect */
+};
+
+/* What a TLBI, IC or context change of this PE means to the others (Inner Shareable forms). */
+struct a64_tlbi {
+    enum { A64_TLBI_ALL, A64_TLBI_ASID, A64_TLBI_VA, A64_TLBI_VA_ALL_ASID } scope;
+    bool last_level_only;
+    uint16_t asid;
+    uint64_t va;            /* first page, sign-extended */
+    uint64_t pages_4k;      /* 1 = a single page (of any granule: the granule's size / 4K) */
+};
+
+/* Given by the floor above when the PE is made; `ctx` is its own. */
+struct a64_bus {
+    void *ctx;
+    /* The host address of the 4 KiB guest page at `gpa` with the right `access` (one bit),
+     * to be put into the TLB by the callback `install`, which runs while the right cannot be
+     * revoked; afterwards the right lasts until the entry is dropped at a safepoint.
+     * NULL without install called: no RAM there (use mmio).  May block; may run safepoints,
+     * so that TLB contents may have changed on return. */
+    enum a64_bus_result (*ram_page)(void *ctx, uint64_t gpa, enum a64_access access,
+                                    void (*install)(void *arg, void *host), void *arg,
+                                    bool *is_ram);
+    enum a64_bus_result (*mmio_read)(void *ctx, uint64_t gpa, unsigned bytes, uint64_t *v);
+    enum a64_bus_result (*mmio_write)(void *ctx, uint64_t gpa, unsigned bytes, uint64_t v);
+    /* System registers that live outside of the PE: GIC CPU interface (ICC_*), generic timer
+     * and counter (CNT*).  false: no such register (UNDEFINED). */
+    bool (*sysreg_read)(void *ctx, uint32_t enc, uint64_t *v);
+    bool (*sysreg_write)(void *ctx, uint32_t enc, uint64_t v);
+    /* Inner Shareable maintenance by this PE: queued to all other PEs; complete after
+     * maintenance_wait(), which DSB calls. */
+    void (*tlbi_broadcast)(void *ctx, const struct a64_tlbi *op);
+    void (*icache_broadcast)(void *ctx, uint64_t gpa_first, uint64_t bytes); /* 0, ~0 = all */
+    void (*maintenance_wait)(void *ctx);
+    /* HVC or SMC as a firmware call (PSCI): true if it was one; x0–x3 hold the results. */
+    bool (*firmware_call)(void *ctx, bool is_smc);
+    /* Semihosting (HLT #0xf000): true if it was enabled and done. */
+    bool (*semihosting)(void *ctx);
+    void (*wait_for_event)(void *ctx, bool is_wfi);    /* WFI: returns when an interrupt is
+                                                          pending or the PE must stop */
+    void (*send_event)(void *ctx);                     /* SEV */
+};
+
+struct a64_cpu {
+    uint64_t x[31];
+    uint64_t sp;            /* the current stack pointer; the other is in sp_el[] */
+    uint64_t pc;
+    /* Nonzero: leave guest code at the next safepoint (enum vcpu_poll bits of vm/vcpu.h). */
+    _Atomic uint32_t poll;
+    uint32_t nzcv_;         /* via a64_nzcv_get/set: the representation is the JIT's choice */
+    struct a64_tlb *tlb;
+    union a64_vreg v[32];
+    uint32_t fpcr;          /* FPCR; rounding mode and FZ as the guest wrote them */
+    uint32_t fpsr;          /* cumulative bits; read through a64_fpsr_get (lazy bits) */
+
+    /* PSTATE but NZCV */
+    uint8_t el;             /* 0, 1 */
+    uint8_t spsel;
+    uint8_t daif;           /* bits 3:0 = D A I F */
+    uint8_t pan, uao, btype, ss, il, ssbs, dit;
+
+    /* Lines from the interrupt controller, set by other threads (with poll). */
+    _Atomic uint8_t irq_line, fiq_line;
+
+    struct a64_bus bus;
+    const struct a64_model *model;
+    unsigned index;         /* number of the vCPU in the machine */
+    uint64_t mpidr;
+
+    /* Exclusive monitor: address ~0 = open. */
+    uint64_t ex_addr, ex_val[2];
+    uint8_t ex_size_log2;
+
+    uint64_t sp_el[2];      /* SP_EL0, SP_EL1: the one not in `sp` is current here */
+    /* System registers: isa/a64/sysreg.def adds its rows here as fields. */
+};
