@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads, mutexes and conditions: pthreads with a name, a stop flag and monotonic deadlines.
+ *
+ * These cannot fail for a reason that a caller could handle, except for starting a thread; misuse
+ * (unlocking what is not locked …) is an assert. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+struct mutex {
+    pthread_mutex_t m;
+};
+
+#define MUTEX_INIT { PTHREAD_MUTEX_INITIALIZER }
+
+void mutex_init(struct mutex *m);
+void mutex_destroy(struct mutex *m);        /* must be unlocked */
+void mutex_lock(struct mutex *m);
+bool mutex_try_lock(struct mutex *m);       /* true: locked by us now */
+void mutex_unlock(struct mutex *m);
+
+struct cond {
+    pthread_cond_t c;
+};
+
+void cond_init(struct cond *c);
+void cond_destroy(struct cond *c);          /* nobody may be waiting */
+/* Both release `m` while they wait; as always, test your condition in a loop. */
+void cond_wait(struct cond *c, struct mutex *m);
+/* Waits until mono_now_ns() reaches `deadline_ns`; false when that was the reason to return. */
+bool cond_wait_until(struct cond *c, struct mutex *m, int64_t deadline_ns);
+void cond_signal(struct cond *c);
+void cond_broadcast(struct cond *c);
+
+/* A thread.  Lives in its owner's struct; started once, joined once. */
+struct thread {
+    pthread_t id;
+    void (*fn)(struct thread *self, void *ctx);
+    void *ctx;
+    char name[16];                          /* the kernel's limit, with the zero */
+    atomic_bool stop;
+    bool started;
+};
+
+/* Starts `fn(t, ctx)` in a thread that debuggers and top show as `name` (cut to 15 characters).
+ * The thread starts with every signal blocked except for the synchronous ones (SIGSEGV, SIGBUS,
+ * SIGFPE, SIGILL, SIGTRAP), so that signals arrive at the event loop; a thread which is kicked by
+ * a signal unblocks that one itself. */
+bool thread_start(struct thread *t, const char *name,
+                  void (*fn)(struct thread *self, void *ctx), void *ctx, struct err *e);
+
+/* Asks the thread to end: sets the flag, nothing else; wake it by what it waits on.  Any thread. */
+void thread_stop_ask(struct thread *t);
+bool thread_stop_asked(struct thread *t);
+
+/* Waits for the end.  Does nothing when the thread was never started or is already joined. */
+void thread_join(struct thread *t);
+
+bool thread_is_self(const struct thread *t);
