@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mem/space.h"
+
+#include "base/base.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define FLAT_MAX (2 * (MEM_RAM_BLOCKS_MAX + MEM_MMIO_REGIONS_MAX) + 1)
+/* A copy pins at most this many pages at once, so that it delays nobody for long. */
+#define DMA_PAGES_MAX 64
+
+struct ram_block {
+    uint64_t gpa, size;
+    uint8_t *host;
+    char name[32];
+};
+
+struct mmio_region {
+    uint64_t gpa, size;
+    const struct mmio_ops *ops;
+    void *ctx;
+    const char *name;
+};
+
+/* What an address decodes to after later regions have covered earlier ones: sorted, disjoint. */
+struct flat_range {
+    uint64_t first, last;               /* inclusive: a range may end at 2^64 - 1 */
+    const struct mmio_region *mmio;     /* NULL: RAM */
+    const struct ram_block *ram;
+};
+
+struct mem_space {
+    struct ram_block ram[MEM_RAM_BLOCKS_MAX];
+    unsigned ram_n;
+    struct mmio_region mmio[MEM_MMIO_REGIONS_MAX];
+    unsigned mmio_n;
+    struct flat_range flat[FLAT_MAX];
+    unsigned flat_n;
+    struct mmio_region fallback;        /* ops NULL: nobody */
+    const struct ram_ops *ram_ops;      /* NULL: every right is always there */
+    void *ram_ops_ctx;
+};
+
+struct mem_space *mem_space_new(struct err *e)
+{
+    struct mem_space *s = calloc(1, sizeof *s);
+
+    if (!s) {
+        err_set(e, "out of memory for the guest's address space");
+    }
+    return s;
+}
+
+void mem_space_free(struct mem_space *s)
+{
+    if (!s) {
+        return;
+    }
+    for (unsigned i = 0; i < s->ram_n; i++) {
+        munmap(s->ram[i].host, s->ram[i].size);
+    }
+    free(s);
+}
+
+/* ---- the flat view ---- */
+
+/* Lays `r` over what is there: ranges below it are cut, split or dropped. */
+static void flat_lay(struct mem_space *s, struct flat_range r)
+{
+    struct flat_range out[FLAT_MAX];
+    unsigned n = 0;
+    bool placed = false;
+
+    for (unsigned i = 0; i < s->flat_n; i++) {
+        struct flat_range o = s->flat[i];
+
+        if (o.first < r.first) {
+            struct flat_range left = o;
+            left.last = MIN(o.last, r.first - 1);
+            out[n++] = left;
+        }
+        if (!placed && o.last >= r.first) {
+            out[n++] = r;
+            placed = true;
+        }
+        if (o.last > r.last) {
+            struct flat_range right = o;
+            right.first = MAX(o.first, r.last + 1);
+            out[n++] = right;
+        }
+        assert(n <= FLAT_MAX - 3);
+    }
+    if (!placed) {
+        out[n++] = r;
+    }
+    memcpy(s->flat, out, n * sizeof out[0]);
+    s->flat_n = n;
+}
+
+static const struct flat_range *flat_find(const struct mem_space *s, uint64_t gpa)
+{
+    unsigned lo = 0, hi = s->flat_n;
+
+    while (lo < hi) {
+        unsigned mid = (lo + hi) / 2;
+
+        if (gpa > s->flat[mid].last) {
+            lo = mid + 1;
+        } else if (gpa < s->flat[mid].first) {
+            hi = mid;
+        } else {
+            return &s->flat[mid];
+        }
+    }
+    return NULL;
+}
+
+/* ---- building ---- */
+
+static bool check_range(uint64_t gpa, uint64_t size, const char *name, struct err *e)
+{
+    if (size == 0 || gpa + size - 1 < gpa) {
+        return err_set(e, "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 " is no address range", name,
+                       size, gpa);
+    }
+    return true;
+}
+
+bool mem_space_add_ram(struct mem_space *s, uint64_t gpa, uint64_t size, const char *name,
+                       struct err *e)
+{
+    struct ram_block *b = &s->ram[s->ram_n];
+    void *host;
+
+    if (!check_range(gpa, size, name, e)) {
+        return false;
+    }
+    if ((gpa | size) & (MEM_PAGE_SIZE - 1)) {
+        return err_set(e, "RAM %s: 0x%" PRIx64 " bytes at 0x%" PRIx64
+                       ": both must be multiples of 4 KiB", name, size, gpa);
+    }
+    if (s->ram_n == MEM_RAM_BLOCKS_MAX) {
+        return err_set(e, "RAM %s: more than %d blocks of RAM", name, MEM_RAM_BLOCKS_MAX);
+    }
+    for (unsigned i = 0; i < s->flat_n; i++) {
+        if (s->flat[i].first <= gpa + size - 1 && s->flat[i].last >= gpa) {
+            return err_set(e, "RAM %s at 0x%" PRIx64 " overlaps %s", name, gpa,
+                           s->flat[i].mmio ? s->flat[i].mmio->name : s->flat[i].ram->name);
+        }
+    }
+    host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                -1, 0);
+    if (host == MAP_FAILED) {
+        return err_set(e, "RAM %s: cannot map %" PRIu64 " MiB: %s", name, size / MiB,
+                       strerror(errno));
+    }
+    /* Fewer TLB misses of the host; a failure only costs speed. */
+    madvise(host, size, MADV_HUGEPAGE);
+    madvise(host, size, MADV_DONTDUMP);
+    *b = (struct ram_block){ .gpa = gpa, .size = size, .host = host };
+    strncpy(b->name, name, sizeof b->name - 1);
+    s->ram_n++;
+    flat_lay(s, (struct flat_range){ .first = gpa, .last = gpa + size - 1, .ram = b });
+    return true;
+}
+
+bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
+                        const struct mmio_ops *ops, void *ctx, const char *name, struct err *e)
+{
+    struct mmio_region *r = &s->mmio[s->mmio_n];
+
+    if (!check_range(gpa, size, name, e)) {
+        return false;
+    }
+    if (s->mmio_n == MEM_MMIO_REGIONS_MAX) {
+        return err_set(e, "%s: more than %d MMIO regions", name, MEM_MMIO_REGIONS_MAX);
+    }
+    *r = (struct mmio_region){ .gpa = gpa, .size = size, .ops = ops, .ctx = ctx, .name = name };
+    s->mmio_n++;
+    flat_lay(s, (struct flat_range){ .first = gpa, .last = gpa + size - 1, .mmio = r });
+    return true;
+}
+
+void mem_space_set_fallback(struct mem_space *s, const struct mmio_ops *ops, void *ctx)
+{
+    s->fallback = (struct mmio_region){ .ops = ops, .ctx = ctx, .name = "elsewhere" };
+}
+
+void mem_space_set_ram_ops(struct mem_space *s, const struct ram_ops *ops, void *ctx)
+{
+    s->ram_ops = ops;
+    s->ram_ops_ctx = ctx;
+    /* Rights come and go by the 4 KiB page: a huge page would bring back what was dropped. */
+    for (unsigned i = 0; i < s->ram_n; i++) {
+        madvise(s->ram[i].host, s->ram[i].size, MADV_NOHUGEPAGE);
+    }
+}
+
+bool mem_space_ram_block(const struct mem_space *s, unsigned i, uint64_t *gpa, uint64_t *size)
+{
+    if (i >= s->ram_n) {
+        return false;
+    }
+    *gpa = s->ram[i].gpa;
+    *size = s->ram[i].size;
+    return true;
+}
+
+/* The block if the whole page of `gpa` is RAM and nothing lies over a part of it. */
+static const struct ram_block *ram_find(const struct mem_space *s, uint64_t gpa)
+{
+    uint64_t first = ALIGN_DOWN(gpa, MEM_PAGE_SIZE);
+    const struct flat_range *r = flat_find(s, gpa);
+
+    if (!r || r->mmio || r->first > first || r->last < first + MEM_PAGE_SIZE - 1) {
+        return NULL;
+    }
+    return r->ram;
+}
+
+bool mem_space_is_ram(const struct mem_space *s, uint64_t gpa)
+{
+    return ram_find(s, gpa) != NULL;
+}
+
+void *mem_space_host_page(const struct mem_space *s, uint64_t gpa)
+{
+    const struct flat_range *r = flat_find(s, gpa);
+
+    if (!r || r->mmio) {
+        return NULL;
+    }
+    return r->ram->host + (ALIGN_DOWN(gpa, MEM_PAGE_SIZE) - r->ram->gpa);
+}
+
+/* ---- MMIO ---- */
+
+/* A page that is RAM but partly covered has its RAM bytes reached here, byte by byte. */
+static bool ram_byte(struct mem_space *s, const struct ram_block *b, uint64_t gpa, uint8_t *v,
+                     bool write)
+{
+    uint8_t *p = b->host + (gpa - b->gpa);
+    uint64_t page = gpa >> MEM_PAGE_SHIFT;
+
+    if (s->ram_ops &&
+        !s->ram_ops->acquire(s->ram_ops_ctx, page, 1, write ? MEM_WRITE : MEM_READ)) {
+        return false;
+    }
+    if (write) {
+        *p = *v;
+    } else {
+        *v = *p;
+    }
+    if (s->ram_ops) {
+        s->ram_ops->release(s->ram_ops_ctx, page, 1);
+    }
+    return true;
+}
+
+/* Aligned, 1–8 bytes. */
+static enum mem_result mmio_one(struct mem_space *s, uint64_t gpa, unsigned size, unsigned vcpu,
+                                uint64_t *v, bool write)
+{
+    const struct flat_range *r = flat_find(s, gpa);
+    const struct mmio_region *m = r ? r->mmio : &s->fallback;
+    uint64_t off;
+
+    if (r && !m) {
+        for (unsigned i = 0; i < size; i++) {
+            if (!ram_byte(s, r->ram, gpa + i, (uint8_t *)v + i, write)) {
+                return MEM_STOPPED;
+            }
+        }
+        return MEM_OK;
+    }
+    if (!m->ops) {
+        return MEM_NOTHING;
+    }
+    off = r ? gpa - m->gpa : gpa;
+    if (write) {
+        m->ops->write(m->ctx, off, size, *v, vcpu);
+    } else {
+        *v = m->ops->read(m->ctx, off, size, vcpu);
+    }
+    return MEM_OK;
+}
+
+/* Splits into the largest naturally aligned pieces that lie within one range. */
+static enum mem_result mmio_access(struct mem_space *s, uint64_t gpa, unsigned size,
+                                   unsigned vcpu, uint64_t *v, bool write)
+{
+    uint64_t all = write ? *v : 0;
+
+    assert(size >= 1 && size <= 8);
+    for (unsigned done = 0; done < size;) {
+        const struct flat_range *r = flat_find(s, gpa + done);
+        unsigned piece = 8;
+        uint64_t part;
+        enum mem_result res;
+
+        while (piece > size - done || ((gpa + done) & (piece - 1)) ||
+               (r && r->last - (gpa + done) < piece - 1)) {
+            piece /= 2;
+        }
+        part = write ? all >> (8 * done) : 0;
+        if (piece < 8) {
+            part &= (UINT64_C(1) << (8 * piece)) - 1;
+        }
+        res = mmio_one(s, gpa + done, piece, vcpu, &part, write);
+        if (res != MEM_OK) {
+            return res;
+        }
+        if (piece < 8) {
+            part &= (UINT64_C(1) << (8 * piece)) - 1;
+        }
+        if (!write) {
+            all |= part << (8 * done);
+        }
+        done += piece;
+    }
+    if (!write) {
+        *v = all;
+    }
+    return MEM_OK;
+}
+
+enum mem_result mem_mmio_read(struct mem_space *s, uint64_t gpa, unsigned size, unsigned vcpu,
+                              uint64_t *v)
+{
+    return mmio_access(s, gpa, size, vcpu, v, false);
+}
+
+enum mem_result mem_mmio_write(struct mem_space *s, uint64_t gpa, unsigned size, unsigned vcpu,
+                               uint64_t v)
+{
+    return mmio_access(s, gpa, size, vcpu, &v, true);
+}
+
+/* ---- RAM ---- */
+
+enum mem_result mem_page_acquire(struct mem_space *s, uint64_t gpa, enum mem_right right,
+                                 void **host)
+{
+    const struct ram_block *b = ram_find(s, gpa);
+
+    if (!b) {
+        return MEM_NOTHING;
+    }
+    if (s->ram_ops && !s->ram_ops->acquire(s->ram_ops_ctx, gpa >> MEM_PAGE_SHIFT, 1, right)) {
+        return MEM_STOPPED;
+    }
+    *host = b->host + (ALIGN_DOWN(gpa, MEM_PAGE_SIZE) - b->gpa);
+    return MEM_OK;
+}
+
+void mem_page_release(struct mem_space *s, uint64_t gpa)
+{
+    if (s->ram_ops) {
+        s->ram_ops->release(s->ram_ops_ctx, gpa >> MEM_PAGE_SHIFT, 1);
+    }
+}
+
+bool mem_lease_get(struct mem_space *s, uint64_t gpa, size_t len, enum mem_right right,
+                   struct mem_lease *lease)
+{
+    const struct flat_range *r = flat_find(s, gpa);
+    uint64_t first = gpa >> MEM_PAGE_SHIFT;
+
+    if (!r || r->mmio || len == 0 || r->last - gpa < len - 1) {
+        return false;
+    }
+    if (s->ram_ops) {
+        uint64_t last = (gpa + len - 1) >> MEM_PAGE_SHIFT;
+
+        if (!s->ram_ops->acquire(s->ram_ops_ctx, first, last - first + 1, right)) {
+            return false;
+        }
+    }
+    *lease = (struct mem_lease){ .host = r->ram->host + (gpa - r->ram->gpa), .gpa = gpa,
+                                 .len = len };
+    return true;
+}
+
+void mem_lease_put(struct mem_space *s, struct mem_lease *lease)
+{
+    if (lease->host && s->ram_ops) {
+        uint64_t first = lease->gpa >> MEM_PAGE_SHIFT;
+        uint64_t last = (lease->gpa + lease->len - 1) >> MEM_PAGE_SHIFT;
+
+        s->ram_ops->release(s->ram_ops_ctx, first, last - first + 1);
+    }
+    lease->host = NULL;
+}
+
+enum dma_kind { DMA_READ, DMA_WRITE, DMA_ZERO };
+
+static bool dma_check(const struct mem_space *s, uint64_t gpa, size_t len)
+{
+    while (len) {
+        const struct flat_range *r = flat_find(s, gpa);
+        uint64_t n;
+
+        if (!r || r->mmio) {
+            return false;
+        }
+        n = r->last - gpa;
+        if (n >= len - 1) {
+            return true;
+        }
+        gpa += n + 1;
+        len -= n + 1;
+    }
+    return true;
+}
+
+static bool dma_copy(struct mem_space *s, uint64_t gpa, uint8_t *buf, size_t len,
+                     enum dma_kind kind)
+{
+    if (!dma_check(s, gpa, len)) {
+        return false;
+    }
+    while (len) {
+        const struct flat_range *r = flat_find(s, gpa);
+        uint64_t room = DMA_PAGES_MAX * MEM_PAGE_SIZE - (gpa & (MEM_PAGE_SIZE - 1));
+        size_t n = MIN(MIN((uint64_t)len, room), r->last - gpa + 1);
+        struct mem_lease l;
+
+        if (!mem_lease_get(s, gpa, n, kind == DMA_READ ? MEM_READ : MEM_WRITE, &l)) {
+            return false;
+        }
+        switch (kind) {
+        case DMA_READ: memcpy(buf, l.host, n); break;
+        case DMA_WRITE: memcpy(l.host, buf, n); break;
+        case DMA_ZERO: memset(l.host, 0, n); break;
+        }
+        mem_lease_put(s, &l);
+        gpa += n;
+        buf = buf ? buf + n : NULL;
+        len -= n;
+    }
+    return true;
+}
+
+bool mem_dma_read(struct mem_space *s, uint64_t gpa, void *buf, size_t len)
+{
+    return dma_copy(s, gpa, buf, len, DMA_READ);
+}
+
+bool mem_dma_write(struct mem_space *s, uint64_t gpa, const void *buf, size_t len)
+{
+    return dma_copy(s, gpa, (uint8_t *)buf, len, DMA_WRITE);
+}
+
+bool mem_dma_zero(struct mem_space *s, uint64_t gpa, size_t len)
+{
+    return dma_copy(s, gpa, NULL, len, DMA_ZERO);
+}
