@@ -213,9 +213,11 @@ void loop_fd_remove(struct loop_fd *f)
 static void wake_take(struct loop *l)
 {
     uint64_t n;
-    /* The flag goes down first: a wake-up that comes between is written, and seen next round. */
-    atomic_store(&l->wake_pending, false);
+    /* Emptied first: a wake-up that comes between the two lines writes nothing, but what it is
+     * about was put before it, and work, timers and the stop flag are looked at after this.  The
+     * other way round the read could swallow a wake-up and leave `wake_pending` set for ever. */
     ssize_t got = read(l->wake_fd, &n, sizeof n);
+    atomic_store(&l->wake_pending, false);
     (void)got;
 }
 
