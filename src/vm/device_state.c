@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state of a device as bytes, by its state table.
+ *
+ *   "PDEV"  u8 format  u8 version  name  table
+ *   name  = u8 length, characters
+ *   table = u16 rows, each: name, u8 type, u32 count, then count elements:
+ *           a little-endian number of the type's size, or a table
+ *
+ * It says the name of everything, so that a reader of another version knows what it lacks. */
+#include "base/base.h"
+#include "base/err.h"
+#include "vm/device.h"
+#include "vm/device_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STATE_FORMAT 1
+#define STATE_DEPTH_MAX 4
+#define STATE_BYTES_MAX (16 * MiB)
+
+static const uint8_t state_magic[4] = { 'P', 'D', 'E', 'V' };
+
+static const uint8_t type_bytes[] = {
+    [DEVICE_U8] = 1, [DEVICE_U16] = 2, [DEVICE_U32] = 4, [DEVICE_U64] = 8, [DEVICE_BOOL] = 1,
+};
+
+static uint32_t row_count(const struct device_state *s)
+{
+    return s->count ? s->count : 1;
+}
+
+/* ---- writing --------------------------------------------------------------------------- */
+
+struct writer {
+    uint8_t *buf;
+    size_t len, room;
+    bool failed;
+};
+
+static void put(struct writer *w, const void *p, size_t n)
+{
+    if (w->failed || w->len + n > STATE_BYTES_MAX) {
+        w->failed = true;
+        return;
+    }
+    if (w->len + n > w->room) {
+        size_t room = MAX(w->len + n, w->room * 2 + 256);
+        uint8_t *buf = realloc(w->buf, room);
+
+        if (!buf) {
+            w->failed = true;
+            return;
+        }
+        w->buf = buf;
+        w->room = room;
+    }
+    memcpy(w->buf + w->len, p, n);
+    w->len += n;
+}
+
+static void put_uint(struct writer *w, uint64_t v, unsigned bytes)
+{
+    uint8_t b[8];
+
+    for (unsigned i = 0; i < bytes; i++) {
+        b[i] = v >> i * 8;
+    }
+    put(w, b, bytes);
+}
+
+static void put_name(struct writer *w, const char *name)
+{
+    size_t n = strlen(name);
+
+    assert(n < 256);
+    put_uint(w, n, 1);
+    put(w, name, n);
+}
+
+static uint64_t number_get(const void *p, unsigned bytes)
+{
+    uint64_t v = 0;
+
+    memcpy(&v, p, bytes);       /* the host is little-endian: x86-64 */
+    return v;
+}
+
+static void put_table(struct writer *w, const char *base, const struct device_state *table)
+{
+    unsigned n = 0;
+
+    while (table && table[n].name) {
+        n++;
+    }
+    put_uint(w, n, 2);
+    for (const struct device_state *s = table; s && s->name; s++) {
+        put_name(w, s->name);
+        put_uint(w, s->type, 1);
+        put_uint(w, row_count(s), 4);
+        for (uint32_t i = 0; i < row_count(s); i++) {
+            const char *p = base + s->off + (size_t)i * s->size;
+
+            if (s->type == DEVICE_STRUCT) {
+                put_table(w, p, s->table);
+            } else {
+                assert(s->size == type_bytes[s->type]);
+                put_uint(w, number_get(p, s->size), s->size);
+            }
+        }
+    }
+}
+
+bool device_save(struct device *d, uint8_t **blob, size_t *len_bytes, struct err *e)
+{
+    struct writer w = { 0 };
+
+    device_lock(d);
+    if (d->cls->before_save) {
+        d->cls->before_save(d);
+    }
+    put(&w, state_magic, sizeof state_magic);
+    put_uint(&w, STATE_FORMAT, 1);
+    put_uint(&w, d->cls->version, 1);
+    put_name(&w, d->cls->name);
+    put_table(&w, (const char *)d, d->cls->state);
+    device_unlock(d);
+    if (w.failed) {
+        free(w.buf);
+        return err_set(e, "%s: out of memory for its state", d->id);
+    }
+    *blob = w.buf;
+    *len_bytes = w.len;
+    return true;
+}
+
+/* ---- reading --------------------------------------------------------------------------- */
+
+struct reader {
+    const uint8_t *p;
+    size_t left;
+    unsigned version;
+};
+
+static bool take(struct reader *r, void *out, size_t n)
+{
+    if (n > r->left) {
+        return false;
+    }
+    memcpy(out, r->p, n);
+    r->p += n;
+    r->left -= n;
+    return true;
+}
+
+static bool take_uint(struct reader *r, uint64_t *v, unsigned bytes)
+{
+    *v = 0;
+    return take(r, v, bytes);
+}
+
+static bool take_name(struct reader *r, char name[256])
+{
+    uint64_t n;
+
+    memset(name, 0, 256);
+    return take_uint(r, &n, 1) && take(r, name, n);
+}
+
+static bool take_table(struct reader *r, char *base, const struct device_state *table,
+                       unsigned depth, struct err *e);
+
+static bool take_row(struct reader *r, char *base, const struct device_state *s, unsigned depth,
+                     struct err *e)
+{
+    uint64_t type, count, v;
+
+    if (!take_uint(r, &type, 1) || !take_uint(r, &count, 4)) {
+        return err_set(e, "the state ends in the middle of '%s'", s->name);
+    }
+    if (type != s->type || count != row_count(s)) {
+        return err_set(e, "'%s' has another type or number of elements", s->name);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        char *p = base + s->off + (size_t)i * s->size;
+
+        if (s->type == DEVICE_STRUCT) {
+            if (!take_table(r, p, s->table, depth + 1, e)) {
+                return err_prefix(e, "%s[%u]", s->name, i);
+            }
+            continue;
+        }
+        if (!take_uint(r, &v, s->size)) {
+            return err_set(e, "the state ends in the middle of '%s'", s->name);
+        }
+        if (s->type == DEVICE_BOOL) {
+            v = v != 0;         /* any other value in a bool is undefined behaviour */
+        }
+        memcpy(p, &v, s->size);
+    }
+    return true;
+}
+
+#define STATE_ROWS_MAX 128      /* in one table */
+
+static bool take_table(struct reader *r, char *base, const struct device_state *table,
+                       unsigned depth, struct err *e)
+{
+    bool seen[STATE_ROWS_MAX] = { 0 };
+    uint64_t rows;
+    char name[256];
+    unsigned n;
+
+    if (depth > STATE_DEPTH_MAX || !take_uint(r, &rows, 2)) {
+        return err_set(e, "the state ends too early");
+    }
+    while (rows--) {
+        if (!take_name(r, name)) {
+            return err_set(e, "the state ends too early");
+        }
+        for (n = 0; table && table[n].name && strcmp(table[n].name, name); n++) {
+        }
+        if (!table || !table[n].name || seen[n]) {
+            return err_set(e, "'%s' is unknown or given twice", name);
+        }
+        seen[n] = true;
+        if (!take_row(r, base, &table[n], depth, e)) {
+            return false;
+        }
+    }
+    for (n = 0; table && table[n].name; n++) {
+        assert(n < STATE_ROWS_MAX);
+        if (!seen[n] && table[n].since <= r->version) {
+            return err_set(e, "'%s' is missing", table[n].name);
+        }
+    }
+    return true;
+}
+
+static bool load(struct device *d, struct reader *r, struct err *e)
+{
+    uint64_t format, version;
+    uint8_t magic[4];
+    char name[256];
+
+    if (!take(r, magic, 4) || memcmp(magic, state_magic, 4) || !take_uint(r, &format, 1) ||
+        format != STATE_FORMAT || !take_uint(r, &version, 1) || !take_name(r, name)) {
+        return err_set(e, "this is not the state of a device");
+    }
+    if (strcmp(name, d->cls->name)) {
+        return err_set(e, "this is the state of a '%s'", name);
+    }
+    if (version > d->cls->version) {
+        return err_set(e, "the state has version %u, we know up to %u", (unsigned)version,
+                       d->cls->version);
+    }
+    r->version = version;
+    if (!take_table(r, (char *)d, d->cls->state, 0, e)) {
+        return false;
+    }
+    if (r->left) {
+        return err_set(e, "%zu bytes too much in the state", r->left);
+    }
+    return !d->cls->after_load || d->cls->after_load(d, e);
+}
+
+bool device_load(struct device *d, const uint8_t *blob, size_t len_bytes, struct err *e)
+{
+    struct reader r = { blob, len_bytes };
+    bool ok;
+
+    device_lock(d);
+    device_reset_locked(d);
+    ok = load(d, &r, e);
+    if (!ok) {
+        err_prefix(e, "%s", d->id);
+        device_reset_locked(d);
+    }
+    device_unlock(d);
+    return ok;
+}
