@@ -75,6 +75,9 @@ struct a64_cpu {
     _Atomic uint32_t poll;
     uint32_t nzcv_;         /* via a64_nzcv_get/set: the representation is the JIT's choice */
     struct a64_tlb *tlb;
+    uint64_t jit_pc_page;   /* the JIT's own: VA of the page that it executes in */
+    uint64_t jit_scratch[4];
+    void *jit;              /* the JIT's own, of this vCPU */
     union a64_vreg v[32];
     uint32_t fpcr;          /* FPCR; rounding mode and FZ as the guest wrote them */
     uint32_t fpsr;          /* cumulative bits; read through a64_fpsr_get (lazy bits) */
@@ -100,3 +103,17 @@ struct a64_cpu {
     uint64_t sp_el[2];      /* SP_EL0, SP_EL1: the one not in `sp` is current here */
     /* System registers: isa/a64/sysreg.def adds its rows here as fields. */
 };
+
+/* PSTATE.NZCV in bits 31:28.  nzcv_ is as x86's LAHF and SETO give them: N in bit 15, Z in
+ * bit 14, C in bit 8, V in bit 0; other bits may hold anything. */
+static inline uint32_t a64_nzcv_get(const struct a64_cpu *cpu)
+{
+    uint32_t f = cpu->nzcv_;
+
+    return (f & 0xc000) << 16 | (f & 0x100) << 21 | (f & 1) << 28;
+}
+
+static inline void a64_nzcv_set(struct a64_cpu *cpu, uint32_t nzcv)
+{
+    cpu->nzcv_ = (nzcv >> 16 & 0xc000) | (nzcv >> 21 & 0x100) | (nzcv >> 28 & 1);
+}

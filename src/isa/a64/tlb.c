@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "isa/a64/tlb.h"
+
+#include "base/base.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A slot id is set * A64_TLB_SLOTS + slot + 1, so that 0 ends a chain. */
+static uint32_t slot_id(const struct a64_tlb_set *s, unsigned slot)
+{
+    return s->index * A64_TLB_SLOTS + slot + 1;
+}
+
+static struct a64_tlb_slot *slot_of(struct a64_tlb *tlb, uint32_t id)
+{
+    return &tlb->set[(id - 1) / A64_TLB_SLOTS]->slot[(id - 1) % A64_TLB_SLOTS];
+}
+
+static struct a64_tlb_entry *entry_of(struct a64_tlb_set *s, unsigned slot)
+{
+    /* read, write and exec are adjacent arrays of the same type, in the order of the slots. */
+    if (slot < A64_TLB_N) {
+        return &s->read[slot];
+    }
+    return slot < 2 * A64_TLB_N ? &s->write[slot - A64_TLB_N] : &s->exec[slot - 2 * A64_TLB_N];
+}
+
+static unsigned gpa_bucket(uint64_t gpa_page)
+{
+    return (gpa_page ^ gpa_page >> 12) & (A64_TLB_GPA_BUCKETS - 1);
+}
+
+static void slot_drop(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
+{
+    struct a64_tlb_slot *p = &s->slot[slot];
+
+    if (!(s->used[slot / 64] >> slot % 64 & 1)) {
+        return;
+    }
+    if (p->prev) {
+        slot_of(tlb, p->prev)->next = p->next;
+    } else {
+        tlb->bucket[gpa_bucket(p->gpa_page)] = p->next;
+    }
+    if (p->next) {
+        slot_of(tlb, p->next)->prev = p->prev;
+    }
+    s->used[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+    *entry_of(s, slot) = (struct a64_tlb_entry){ A64_TLB_NONE, 0 };
+    tlb->drops++;
+}
+
+static void slot_link(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot, uint64_t gpa_page)
+{
+    struct a64_tlb_slot *p = &s->slot[slot];
+    uint32_t *head = &tlb->bucket[gpa_bucket(gpa_page)];
+
+    p->gpa_page = gpa_page;
+    p->next = *head;
+    p->prev = 0;
+    if (*head) {
+        slot_of(tlb, *head)->prev = slot_id(s, slot);
+    }
+    *head = slot_id(s, slot);
+    s->used[slot / 64] |= UINT64_C(1) << slot % 64;
+}
+
+static void set_drop_jumps(struct a64_tlb_set *s)
+{
+    if (s->jump_used) {
+        memset(s->jump, 0xff, sizeof(s->jump));
+        s->jump_used = false;
+    }
+}
+
+static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
+{
+    for (unsigned w = 0; w < ARRAY_LEN(s->used); w++) {
+        while (s->used[w]) {
+            slot_drop(tlb, s, w * 64 + __builtin_ctzll(s->used[w]));
+        }
+    }
+    set_drop_jumps(s);
+    memset(s->large_filter, 0, sizeof(s->large_filter));
+    s->large_sizes = 0;
+    s->has_global = s->has_large = false;
+}
+
+static struct a64_tlb_set *set_new(void)
+{
+    struct a64_tlb_set *s = aligned_alloc(64, ALIGN_UP(sizeof(*s), 64));
+
+    if (!s) {
+        return NULL;
+    }
+    memset(s, 0, sizeof(*s));
+    memset(s->read, 0xff, sizeof(s->read));
+    memset(s->write, 0xff, sizeof(s->write));
+    memset(s->exec, 0xff, sizeof(s->exec));
+    memset(s->jump, 0xff, sizeof(s->jump));
+    return s;
+}
+
+struct a64_tlb *a64_tlb_new(void)
+{
+    struct a64_tlb *tlb = calloc(1, sizeof(*tlb));
+
+    if (!tlb) {
+        return NULL;
+    }
+    tlb->empty = set_new();
+    tlb->set[0] = set_new();
+    if (!tlb->empty || !tlb->set[0]) {
+        a64_tlb_free(tlb);
+        return NULL;
+    }
+    tlb->empty->index = ~0u;
+    tlb->set_n = 1;
+    tlb->set[0]->key.el1 = true;
+    tlb->set[0]->in_use = true;
+    tlb->el1 = true;
+    tlb->cur = tlb->set[0];
+    tlb->unpriv = tlb->empty;
+    return tlb;
+}
+
+void a64_tlb_free(struct a64_tlb *tlb)
+{
+    if (!tlb) {
+        return;
+    }
+    for (unsigned i = 0; i < A64_TLB_SETS_MAX; i++) {
+        free(tlb->set[i]);
+    }
+    free(tlb->empty);
+    free(tlb);
+}
+
+/* The set of the present context for EL1 or EL0: found, or the least recently used one taken. */
+static struct a64_tlb_set *set_select(struct a64_tlb *tlb, bool el1)
+{
+    uint16_t asid = !tlb->mmu || (el1 && !tlb->kernel_ng) ? 0 : tlb->asid;
+    uint64_t ttbr0 = !tlb->mmu || el1 ? 0 : tlb->ttbr0;
+    uint64_t ttbr1 = !tlb->mmu ? 0 : tlb->ttbr1;
+    struct a64_tlb_set *s, *victim = NULL;
+
+    for (unsigned i = 0; i < tlb->set_n; i++) {
+        s = tlb->set[i];
+        if (s->in_use && s->key.el1 == el1 && s->key.mmu == tlb->mmu && s->key.asid == asid &&
+            s->key.ttbr0 == ttbr0 && s->key.ttbr1 == ttbr1) {
+            s->age = ++tlb->clock;
+            return s;
+        }
+        /* The EL1 set of a running EL0 (and the reverse) is likely to be wanted next. */
+        if (s != tlb->cur && (!victim || s->age < victim->age)) {
+            victim = s;
+        }
+    }
+    tlb->set_misses++;
+    if (tlb->set_n < A64_TLB_SETS_MAX && (s = set_new()) != NULL) {
+        s->index = tlb->set_n;
+        tlb->set[tlb->set_n++] = s;
+    } else {
+        s = victim ? victim : tlb->cur;
+        set_drop(tlb, s);
+    }
+    s->in_use = true;
+    s->key.el1 = el1;
+    s->key.mmu = tlb->mmu;
+    s->key.asid = asid;
+    s->key.ttbr0 = ttbr0;
+    s->key.ttbr1 = ttbr1;
+    s->age = ++tlb->clock;
+    return s;
+}
+
+static void volatile_drop(struct a64_tlb *tlb)
+{
+    if (!tlb->volatile_n) {
+        return;
+    }
+    if (tlb->volatile_n > A64_TLB_VOLATILE_MAX) {
+        for (unsigned i = 0; i < tlb->set_n; i++) {
+            if (tlb->set[i]->key.el1) {
+                set_drop(tlb, tlb->set[i]);
+            }
+        }
+    } else {
+        for (unsigned i = 0; i < tlb->volatile_n; i++) {
+            uint32_t id = tlb->volatile_slot[i];
+            struct a64_tlb_set *s = tlb->set[(id - 1) / A64_TLB_SLOTS];
+            unsigned slot = (id - 1) % A64_TLB_SLOTS;
+            if (slot >= 2 * A64_TLB_N) {
+                set_drop_jumps(s);
+            }
+            slot_drop(tlb, s, slot);
+        }
+    }
+    tlb->volatile_n = 0;
+}
+
+static void reselect(struct a64_tlb *tlb)
+{
+    tlb->cur = set_select(tlb, tlb->el1);
+    tlb->unpriv = tlb->el1 ? tlb->empty : tlb->cur;
+}
+
+void a64_tlb_set_regime(struct a64_tlb *tlb, bool mmu, uint16_t asid, uint64_t ttbr0,
+                        uint64_t ttbr1)
+{
+    if (tlb->mmu == mmu && tlb->asid == asid && tlb->ttbr0 == ttbr0 && tlb->ttbr1 == ttbr1) {
+        return;
+    }
+    if (tlb->asid != asid || tlb->ttbr0 != ttbr0) {
+        volatile_drop(tlb);
+    }
+    tlb->mmu = mmu;
+    tlb->asid = asid;
+    tlb->ttbr0 = ttbr0;
+    tlb->ttbr1 = ttbr1;
+    reselect(tlb);
+}
+
+void a64_tlb_set_el(struct a64_tlb *tlb, unsigned el, bool pan)
+{
+    if (pan && !tlb->pan) {
+        volatile_drop(tlb);
+    }
+    tlb->pan = pan;
+    if (tlb->el1 != (el != 0)) {
+        tlb->el1 = el != 0;
+        if (!tlb->el1 && tlb->unpriv != tlb->empty) {
+            tlb->cur = tlb->unpriv;
+            tlb->cur->age = ++tlb->clock;
+        } else if (!tlb->el1) {
+            reselect(tlb);
+        } else {
+            /* What was current at EL0 is what LDTR/STTR see at EL1. */
+            tlb->unpriv = tlb->cur;
+            tlb->cur = set_select(tlb, true);
+        }
+    }
+}
+
+struct a64_tlb_set *a64_tlb_unpriv(struct a64_tlb *tlb)
+{
+    if (tlb->unpriv == tlb->empty) {
+        tlb->unpriv = set_select(tlb, false);
+    }
+    return tlb->unpriv;
+}
+
+static unsigned large_hash(uint64_t va, unsigned size_log2)
+{
+    uint64_t block = (va << 8 >> 8) >> size_log2;
+
+    return (block * UINT64_C(0x9e3779b97f4a7c15) + size_log2 * 0x51u) >> 56;
+}
+
+void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *host_page)
+{
+    struct a64_tlb_set *s = f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur;
+    unsigned base = f->table == A64_TLB_READ ? 0 : f->table == A64_TLB_WRITE ? A64_TLB_N
+                                                                              : 2 * A64_TLB_N;
+    bool high = f->va >> 55 & 1;
+    unsigned slot;
+    uint64_t page = f->va & ~UINT64_C(0xfff);
+    struct a64_tlb_entry *e;
+
+    if (high && !f->global && s->key.el1 && s->key.mmu && !tlb->kernel_ng) {
+        /* From now on the sets of EL1 are keyed by ASID; those made before are not valid. */
+        tlb->kernel_ng = true;
+        a64_tlb_drop_all(tlb);
+        reselect(tlb);
+        s = f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur;
+    }
+    slot = base + a64_tlb_index(f->va, f->table);
+    slot_drop(tlb, s, slot);
+    if (s->key.el1 && s->key.mmu && (!high || f->user)) {
+        if (tlb->volatile_n < A64_TLB_VOLATILE_MAX) {
+            tlb->volatile_slot[tlb->volatile_n] = slot_id(s, slot);
+        }
+        tlb->volatile_n = MIN(tlb->volatile_n + 1, A64_TLB_VOLATILE_MAX + 1);
+    }
+    if (f->size_log2 > 12) {
+        unsigned h = large_hash(f->va, f->size_log2);
+        s->large_filter[h / 64] |= UINT64_C(1) << h % 64;
+        s->large_sizes |= 1u << MIN(f->size_log2, 31);
+        s->has_large = true;
+    }
+    s->has_global |= f->global;
+    s->slot[slot].size_log2 = f->size_log2;
+    slot_link(tlb, s, slot, f->gpa >> 12);
+    e = entry_of(s, slot);
+    if (host_page) {
+        *e = (struct a64_tlb_entry){ page, (uintptr_t)host_page - page };
+    } else {
+        *e = (struct a64_tlb_entry){ page | A64_TLB_MMIO, (f->gpa & ~UINT64_C(0xfff)) - page };
+    }
+    tlb->fills++;
+}
+
+void a64_tlb_drop_all(struct a64_tlb *tlb)
+{
+    for (unsigned i = 0; i < tlb->set_n; i++) {
+        set_drop(tlb, tlb->set[i]);
+    }
+    tlb->volatile_n = 0;
+}
+
+void a64_tlb_drop_asid(struct a64_tlb *tlb, uint16_t asid)
+{
+    for (unsigned i = 0; i < tlb->set_n; i++) {
+        struct a64_tlb_set *s = tlb->set[i];
+        if (s->key.mmu && s->key.asid == asid && (!s->key.el1 || tlb->kernel_ng)) {
+            set_drop(tlb, s);
+        }
+    }
+    /* Entries of EL1 through TTBR0 may be of this ASID. */
+    volatile_drop(tlb);
+}
+
+static bool large_covers(const struct a64_tlb_set *s, uint64_t va)
+{
+    for (uint32_t sizes = s->large_sizes; sizes; sizes &= sizes - 1) {
+        unsigned size = __builtin_ctz(sizes);
+        unsigned h;
+        if (size == 31) {
+            return true;                /* 2 GiB and more: rare, do not be clever */
+        }
+        h = large_hash(va, size);
+        if (s->large_filter[h / 64] >> h % 64 & 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Drops what overlaps [va, va + pages), blocks included, by looking at every used slot. */
+static void set_drop_range_slow(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t va,
+                                uint64_t pages)
+{
+    uint64_t first = va << 8 >> 20, last = first + pages - 1;   /* page numbers, 44 bits */
+
+    for (unsigned w = 0; w < ARRAY_LEN(s->used); w++) {
+        for (uint64_t bits = s->used[w]; bits; bits &= bits - 1) {
+            unsigned slot = w * 64 + __builtin_ctzll(bits);
+            unsigned shift = s->slot[slot].size_log2 - 12;
+            uint64_t p = entry_of(s, slot)->tag << 8 >> 20;
+            if (p >> shift >= first >> shift && p >> shift <= last >> shift) {
+                slot_drop(tlb, s, slot);
+            }
+        }
+    }
+    set_drop_jumps(s);
+}
+
+static void set_drop_page(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t va)
+{
+    uint64_t page = va << 8 >> 20;
+    unsigned slots[3] = {
+        a64_tlb_index(va, A64_TLB_READ),
+        A64_TLB_N + a64_tlb_index(va, A64_TLB_WRITE),
+        2 * A64_TLB_N + a64_tlb_index(va, A64_TLB_EXEC),
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(slots); i++) {
+        if (entry_of(s, slots[i])->tag << 8 >> 20 == page) {
+            slot_drop(tlb, s, slots[i]);
+        }
+    }
+    if (s->jump_used) {
+        struct a64_jump *j = &s->jump[a64_tlb_jump_index(va & ~UINT64_C(0xfff))];
+        for (unsigned i = 0; i < A64_TLB_JUMP_PER_PAGE; i++) {
+            if (j[i].key << 8 >> 20 == page) {
+                j[i].key = A64_TLB_NONE;
+            }
+        }
+    }
+}
+
+void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16_t asid,
+                     bool all_asids)
+{
+    bool large = false;
+
+    va &= ~UINT64_C(0xfff);
+    for (unsigned i = 0; i < tlb->set_n; i++) {
+        struct a64_tlb_set *s = tlb->set[i];
+        if (!s->key.mmu || (!s->key.el1 && !all_asids && s->key.asid != asid && !s->has_global)) {
+            continue;
+        }
+        if (pages_4k > 32) {
+            set_drop_range_slow(tlb, s, va, pages_4k);
+            continue;
+        }
+        large = false;
+        for (uint64_t p = 0; s->has_large && p < pages_4k && !large; p++) {
+            large = large_covers(s, va + (p << 12));
+        }
+        if (large) {
+            set_drop_range_slow(tlb, s, va, pages_4k);
+            continue;
+        }
+        for (uint64_t p = 0; p < pages_4k; p++) {
+            set_drop_page(tlb, s, va + (p << 12));
+        }
+    }
+}
+
+void a64_tlb_drop_gpa(struct a64_tlb *tlb, uint64_t gpa, bool keep_read)
+{
+    uint64_t page = gpa >> 12;
+    uint32_t id = tlb->bucket[gpa_bucket(page)];
+
+    while (id) {
+        struct a64_tlb_set *s = tlb->set[(id - 1) / A64_TLB_SLOTS];
+        unsigned slot = (id - 1) % A64_TLB_SLOTS;
+        uint32_t next = s->slot[slot].next;
+        bool is_write = slot >= A64_TLB_N && slot < 2 * A64_TLB_N;
+
+        if (s->slot[slot].gpa_page == page && (is_write || !keep_read)) {
+            slot_drop(tlb, s, slot);
+        }
+        id = next;
+    }
+}
+
+void a64_tlb_drop_jumps(struct a64_tlb *tlb)
+{
+    for (unsigned i = 0; i < tlb->set_n; i++) {
+        set_drop_jumps(tlb->set[i]);
+    }
+}

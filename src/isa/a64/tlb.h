@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* struct a64_tlb: the software TLB of one vCPU, shared by the interpreter and the JIT.
+ *
+ * Shape.  A *set* is three direct-mapped tables (read, write, exec) of 16-byte entries
+ * {tag, addend}: an access whose last byte lies in the page `tag` is at host address
+ * va + addend.  Everything else (no translation, MMIO, watched) has a tag with low bits set or
+ * all ones, which no page address equals: one comparison decides for the fast path.
+ *
+ * Contexts.  There is a set per recent translation context, and a change of context only changes
+ * the pointer `cur`: nothing is flushed at an exception, an ERET or a context switch.
+ *   - EL0 sets are keyed by (ASID, TTBR0, TTBR1).
+ *   - EL1 sets are keyed by TTBR1 alone as long as the kernel's mappings are global, so the
+ *     kernel stays warm when the process changes; once a non-global entry of the upper half is
+ *     seen (kernel page-table isolation) they are keyed by ASID as well.
+ *   - What EL1 sees through TTBR0, or could see only because PAN was 0, is remembered in the
+ *     short list `volatile_slot` and dropped when ASID, TTBR0 or PAN change.
+ *   - LDTR/STTR at EL1 use the EL0 set of the same context: `unpriv`.
+ *   - With the MMU off there is one set per EL.
+ * Any other change of the regime (TCR, MAIR, SCTLR.WXN …) is a64_tlb_drop_all().
+ *
+ * Dropping by guest-physical page follows a hash chain through all slots of all sets.  Dropping
+ * by VA knows about blocks: entries made from a translation larger than 4 KiB all go.
+ *
+ * Threads.  All functions are for the vCPU's own thread, or for another thread while the vCPU is
+ * quiescent (parked at a safepoint or outside of guest code, and kept there). */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    A64_TLB_BITS = 10,                  /* read and write tables */
+    A64_TLB_N = 1 << A64_TLB_BITS,
+    A64_TLB_EXEC_N = 256,
+    A64_TLB_SLOTS = 2 * A64_TLB_N + A64_TLB_EXEC_N,
+    A64_TLB_SETS_MAX = 16,
+    A64_TLB_GPA_BUCKETS = 4096,
+    A64_TLB_VOLATILE_MAX = 64,
+    A64_TLB_JUMP_PAGES = 32,            /* jump cache: this many pages … */
+    A64_TLB_JUMP_PER_PAGE = 64,         /* … of this many entries */
+    A64_TLB_JUMPS = A64_TLB_JUMP_PAGES * A64_TLB_JUMP_PER_PAGE,
+};
+
+/* Low bits of a tag that is not for the fast path. */
+enum {
+    A64_TLB_MMIO = 1,                   /* addend is gpa - va: the walk need not be repeated */
+};
+#define A64_TLB_NONE (~UINT64_C(0))     /* tag of an empty entry */
+
+struct a64_tlb_entry {
+    uint64_t tag;
+    uint64_t addend;
+};
+
+/* The JIT's: where the translation of the code at a virtual address is. */
+struct a64_jump {
+    uint64_t key;                       /* va | mode bit; ~0 = empty */
+    const void *code;
+};
+
+enum a64_tlb_table { A64_TLB_READ, A64_TLB_WRITE, A64_TLB_EXEC };
+
+/* The part of a set that generated code addresses by a pinned register comes first. */
+struct a64_tlb_set {
+    struct a64_tlb_entry read[A64_TLB_N];
+    struct a64_tlb_entry write[A64_TLB_N];
+    struct a64_tlb_entry exec[A64_TLB_EXEC_N];
+    struct a64_jump jump[A64_TLB_JUMPS];
+    /* ---- bookkeeping ---- */
+    struct {
+        bool el1, mmu;
+        uint16_t asid;
+        uint64_t ttbr0, ttbr1;          /* 0 where not part of the key */
+    } key;
+    unsigned index;
+    bool in_use, jump_used, has_global, has_large;
+    uint64_t age;
+    uint64_t large_filter[4];           /* Bloom filter of the large translations in the set */
+    uint32_t large_sizes;               /* bit n: translations of 2^n bytes are in the set */
+    uint64_t used[A64_TLB_SLOTS / 64];
+    struct a64_tlb_slot {
+        uint64_t gpa_page : 52, size_log2 : 8;
+        uint32_t next, prev;            /* slot ids in the chain of the gpa, 0 = end */
+    } slot[A64_TLB_SLOTS];
+};
+
+struct a64_tlb {
+    struct a64_tlb_set *cur;            /* for accesses as the current EL; never NULL */
+    struct a64_tlb_set *unpriv;         /* for LDTR/STTR; `empty` until first needed */
+    struct a64_tlb_set *empty;          /* never has an entry */
+    struct a64_tlb_set *set[A64_TLB_SETS_MAX];
+    unsigned set_n;
+    bool el1, pan, mmu, kernel_ng;
+    uint16_t asid;
+    uint64_t ttbr0, ttbr1;
+    uint64_t clock;
+    unsigned volatile_n;                /* > MAX: overflowed */
+    uint32_t volatile_slot[A64_TLB_VOLATILE_MAX];
+    uint32_t bucket[A64_TLB_GPA_BUCKETS];
+    uint64_t fills, drops, set_misses;  /* statistics */
+};
+
+/* NULL if there is no memory. */
+struct a64_tlb *a64_tlb_new(void);
+void a64_tlb_free(struct a64_tlb *tlb);
+
+/* Context changes; cheap when nothing changes.  `ttbr*` are table addresses without ASID. */
+void a64_tlb_set_regime(struct a64_tlb *tlb, bool mmu, uint16_t asid, uint64_t ttbr0,
+                        uint64_t ttbr1);
+void a64_tlb_set_el(struct a64_tlb *tlb, unsigned el, bool pan);
+
+/* The set for unprivileged accesses at EL1; makes `tlb->unpriv` valid. */
+struct a64_tlb_set *a64_tlb_unpriv(struct a64_tlb *tlb);
+
+/* What a walk found, for a64_tlb_install(). */
+struct a64_tlb_fill {
+    uint64_t va;                        /* as accessed: with its tag byte if TBI applies */
+    uint64_t gpa;                       /* of the byte at va */
+    uint8_t size_log2;                  /* of the translation: 12 … 39 */
+    bool global;                        /* nG = 0 */
+    bool user;                          /* EL0 may use it (matters for EL1 under PAN) */
+    bool unpriv;                        /* for the `unpriv` set instead of `cur` */
+    enum a64_tlb_table table;
+};
+
+/* `host_page`: of the 4 KiB page, NULL for MMIO. */
+void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *host_page);
+
+/* Maintenance.  VAs are sign-extended from bit 55 (tag bytes are ignored).  By VA with `asid`:
+ * entries of that ASID and global ones; any ASID if `all_asids`. */
+void a64_tlb_drop_all(struct a64_tlb *tlb);
+void a64_tlb_drop_asid(struct a64_tlb *tlb, uint16_t asid);
+void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16_t asid,
+                     bool all_asids);
+/* The right to the guest-physical page that holds `gpa` is going away: all of it, or only the
+ * right to write (`keep_read`). */
+void a64_tlb_drop_gpa(struct a64_tlb *tlb, uint64_t gpa, bool keep_read);
+/* Forgets all code addresses (the code cache is about to be emptied). */
+void a64_tlb_drop_jumps(struct a64_tlb *tlb);
+
+static inline unsigned a64_tlb_index(uint64_t va, enum a64_tlb_table t)
+{
+    return va >> 12 & (t == A64_TLB_EXEC ? A64_TLB_EXEC_N - 1 : A64_TLB_N - 1);
+}
+
+static inline struct a64_tlb_entry *a64_tlb_entry(struct a64_tlb_set *s, uint64_t va,
+                                                  enum a64_tlb_table t)
+{
+    struct a64_tlb_entry *e = t == A64_TLB_READ ? s->read : t == A64_TLB_WRITE ? s->write : s->exec;
+    return e + a64_tlb_index(va, t);
+}
+
+/* The fast path: host address of the `bytes` (≥ 1) at va, NULL if it misses, is not RAM, or
+ * crosses a page.  Alignment is the caller's. */
+static inline void *a64_tlb_find(struct a64_tlb_set *s, uint64_t va, unsigned bytes,
+                                 enum a64_tlb_table t)
+{
+    const struct a64_tlb_entry *e = a64_tlb_entry(s, va, t);
+
+    return ((va + bytes - 1) & ~UINT64_C(0xfff)) == e->tag ? (void *)(uintptr_t)(va + e->addend)
+                                                           : NULL;
+}
+
+/* True, with the guest-physical address of va, if the set knows va as MMIO. */
+static inline bool a64_tlb_find_mmio(struct a64_tlb_set *s, uint64_t va, enum a64_tlb_table t,
+                                     uint64_t *gpa)
+{
+    const struct a64_tlb_entry *e = a64_tlb_entry(s, va, t);
+
+    if (((va & ~UINT64_C(0xfff)) | A64_TLB_MMIO) != e->tag) {
+        return false;
+    }
+    *gpa = va + e->addend;
+    return true;
+}
+
+/* After a64_tlb_find() succeeded or a fill: the guest-physical address of va. */
+static inline uint64_t a64_tlb_gpa(struct a64_tlb_set *s, uint64_t va, enum a64_tlb_table t)
+{
+    unsigned base = t == A64_TLB_READ ? 0 : t == A64_TLB_WRITE ? A64_TLB_N : 2 * A64_TLB_N;
+
+    return (uint64_t)s->slot[base + a64_tlb_index(va, t)].gpa_page << 12 | (va & 0xfff);
+}
+
+/* Entries of one page lie together, so that dropping a page looks at 64 of them. */
+static inline unsigned a64_tlb_jump_index(uint64_t va)
+{
+    return (va >> 12 & (A64_TLB_JUMP_PAGES - 1)) * A64_TLB_JUMP_PER_PAGE +
+           (va >> 2 & (A64_TLB_JUMP_PER_PAGE - 1));
+}
