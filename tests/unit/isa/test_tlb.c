@@ -5,7 +5,7 @@
 #include "../check.h"
 
 #define KVA UINT64_C(0xffff800010000000)
-#define UVA UINT64_C(0x0000aaaab0000000)
+#define UVA UINT64_C(0x0000aaaab0007000)
 
 static char page[4096];
 
