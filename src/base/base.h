@@ -2,7 +2,6 @@
 /* The few macros that every file may use. */
 #pragma once
 #include <stddef.h>
-#include <stdint.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

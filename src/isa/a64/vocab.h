@@ -21,10 +21,14 @@
  * A row of the table whose attribute list contains `interp` is never translated: the JIT
  * calls the interpreter's body for it (rare, long, or system instructions). */
 #pragma once
+#include "isa/a64/feat.h"
 #include "isa/a64/memop.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Does the model have it?  Known at decode time.  (Rows with feat= need not ask.) */
+static inline bool feature(env *e, enum a64_feat f);
 
 /* ---- integer registers and constants ---- */
 static inline val imm(env *e, uint64_t k);
@@ -121,7 +125,10 @@ static inline void undefined(env *e);
 /* Synchronous exception to EL1 (or a firmware service) with ESR_ELx.EC and ISS (D17.2.37).
  * `ret_off`: 0 for faults and BRK, 4 for SVC/HVC/SMC (preferred return address). */
 static inline void raise(env *e, unsigned ec, uint32_t iss, unsigned ret_off);
-static inline void exception_return(env *e);
+/* ERET (`key` 0), ERETAA (1), ERETAB (2). */
+static inline void exception_return(env *e, unsigned key);
+static inline void firmware_call(env *e, bool is_smc, unsigned imm16);      /* HVC, SMC */
+static inline void halting_breakpoint(env *e, unsigned imm16);              /* HLT */
 
 /* ---- system ---- `enc` is op0:op1:CRn:CRm:op2 packed by A64_SYSREG() (sysreg.h) */
 static inline val sysreg_read(env *e, uint32_t enc);
