@@ -343,19 +343,38 @@ enum mem_result mem_mmio_write(struct mem_space *s, uint64_t gpa, unsigned size,
 
 /* ---- RAM ---- */
 
-enum mem_result mem_page_acquire(struct mem_space *s, uint64_t gpa, enum mem_right right,
-                                 void **host)
+static enum mem_result page_acquire(struct mem_space *s, uint64_t gpa, enum mem_right right,
+                                    bool may_block, void **host)
 {
     const struct ram_block *b = ram_find(s, gpa);
 
     if (!b) {
         return MEM_NOTHING;
     }
-    if (s->ram_ops && !s->ram_ops->acquire(s->ram_ops_ctx, gpa >> MEM_PAGE_SHIFT, 1, right)) {
-        return MEM_STOPPED;
+    if (s->ram_ops) {
+        uint64_t page = gpa >> MEM_PAGE_SHIFT;
+
+        if (!may_block && !s->ram_ops->try_acquire(s->ram_ops_ctx, page, 1, right)) {
+            return MEM_WOULD_BLOCK;
+        }
+        if (may_block && !s->ram_ops->acquire(s->ram_ops_ctx, page, 1, right)) {
+            return MEM_STOPPED;
+        }
     }
     *host = b->host + (ALIGN_DOWN(gpa, MEM_PAGE_SIZE) - b->gpa);
     return MEM_OK;
+}
+
+enum mem_result mem_page_acquire(struct mem_space *s, uint64_t gpa, enum mem_right right,
+                                 void **host)
+{
+    return page_acquire(s, gpa, right, true, host);
+}
+
+enum mem_result mem_page_try_acquire(struct mem_space *s, uint64_t gpa, enum mem_right right,
+                                     void **host)
+{
+    return page_acquire(s, gpa, right, false, host);
 }
 
 void mem_page_release(struct mem_space *s, uint64_t gpa)

@@ -33,6 +33,8 @@ struct ram_ops {
      * nothing takes the right away.  May block.  false: the machine is going down. */
     bool (*acquire)(void *ctx, uint64_t page, uint64_t n, enum mem_right right);
     void (*release)(void *ctx, uint64_t page, uint64_t n);
+    /* As acquire if that can be had at once, false otherwise; never blocks. */
+    bool (*try_acquire)(void *ctx, uint64_t page, uint64_t n, enum mem_right right);
 };
 
 /* Seam: an MMIO region's owner: a device model, or something that forwards to one.
@@ -47,6 +49,7 @@ enum mem_result {
     MEM_OK,
     MEM_NOTHING,        /* no region decodes the address */
     MEM_STOPPED,        /* the machine is going down */
+    MEM_WOULD_BLOCK,    /* of mem_page_try_acquire only */
 };
 
 struct mem_space *mem_space_new(struct err *e);
@@ -80,6 +83,8 @@ enum mem_result mem_mmio_write(struct mem_space *s, uint64_t gpa, unsigned size,
  * mem_page_release().  MEM_NOTHING: not RAM. */
 enum mem_result mem_page_acquire(struct mem_space *s, uint64_t gpa, enum mem_right right,
                                  void **host);
+enum mem_result mem_page_try_acquire(struct mem_space *s, uint64_t gpa, enum mem_right right,
+                                     void **host);
 void mem_page_release(struct mem_space *s, uint64_t gpa);
 
 /* Copies between guest RAM and `buf`.  false: part of the range is not RAM, or the machine is

@@ -24,7 +24,9 @@ enum a64_access { A64_READ = 1, A64_WRITE = 2, A64_EXEC = 4 };
 enum a64_bus_result {
     A64_BUS_OK,
     A64_BUS_DECODE_ERROR,   /* nothing there: synchronous external abort */
-    A64_BUS_STOP,           /* the machine is going down: leave run() without effect */
+    /* Abandon the instruction without effect and return from run(): the machine is going down,
+     * or maintenance has come in between and a translation must be looked up again. */
+    A64_BUS_STOP,
 };
 
 /* What a TLBI, IC or context change of this PE means to the others (Inner Shareable forms). */
