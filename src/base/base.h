@@ -2,6 +2,7 @@
 /* The few macros that every file may use. */
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

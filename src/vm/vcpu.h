@@ -80,5 +80,12 @@ void vcpu_view_leave(struct vcpu *v);
 /* vCPU thread, inside: let waiting requesters run.  Cheap when VCPU_POLL_VIEW is not set. */
 void vcpu_view_safepoint(struct vcpu *v);
 
+/* vCPU thread, outside of the view: blocks while the machine is paused.  False: end the thread.
+ * Call it when VCPU_POLL_STOP is set, and first of all in a new thread. */
+bool vcpu_park(struct vcpu *v);
+
+/* Sets bits of *poll and makes the vCPU look at them.  Any thread. */
+void vcpu_poke(struct vcpu *v, uint32_t bits);
+
 /* Any thread that is not inside a view.  Runs fn(arg) with `v` quiescent; returns after it. */
 void vcpu_view_run(struct vcpu *v, void (*fn)(void *arg), void *arg);

@@ -33,6 +33,12 @@ struct vm {
      * otherwise.  Any thread; returns at once.  `why` is one line for the log or NULL. */
     void (*event)(void *ctx, enum vm_event ev, const char *why);
     void *event_ctx;
+
+    /* private to vm.c and vcpu.c: pausing */
+    pthread_mutex_t run_lock;
+    pthread_cond_t run_cond;        /* state or the counts have changed */
+    unsigned threads_n;             /* vCPU threads of this process that take part */
+    unsigned parked_n;              /* of them, those that stand */
 };
 
 /* `loop` stays the caller's.  NULL with `e` set on failure. */
@@ -45,6 +51,10 @@ bool vm_start(struct vm *vm, struct err *e);
 void vm_run(struct vm *vm);
 void vm_pause(struct vm *vm);       /* returns when every local vCPU stands */
 void vm_end(struct vm *vm);         /* ends the threads */
+
+/* An engine's thread joins (+1, before it is created) and leaves (-1, at its end) those that
+ * vm_pause() waits for. */
+void vm_thread_count(struct vm *vm, int by);
 
 void vm_post_event(struct vm *vm, enum vm_event ev, const char *why);
 
