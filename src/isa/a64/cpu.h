@@ -69,6 +69,8 @@ struct a64_bus {
     void (*send_event)(void *ctx);                     /* SEV */
 };
 
+enum { A64_DEBUG_MAX = 16, A64_PMU_MAX = 6 };
+
 struct a64_cpu {
     uint64_t x[31];
     uint64_t sp;            /* the current stack pointer; the other is in sp_el[] */
@@ -103,8 +105,25 @@ struct a64_cpu {
     uint8_t ex_size_log2;
 
     uint64_t sp_el[2];      /* SP_EL0, SP_EL1: the one not in `sp` is current here */
-    /* System registers: isa/a64/sysreg.def adds its rows here as fields. */
+    bool debug_slow;        /* breakpoints or software step: see debug.h */
+    uint8_t watch_n;        /* enabled watchpoints */
+    void *interp;           /* the interpreter's own (decoded pages) */
+
+    /* System registers: the rows of sysreg.def, and the register files. */
+#define SR(name, field, op0, op1, crn, crm, op2, ...) uint64_t field;
+#define SRN(...)
+#define SRM(...)
+#include "isa/a64/sysreg.def"
+#undef SR
+#undef SRN
+#undef SRM
+    uint64_t dbgbvr[A64_DEBUG_MAX], dbgbcr[A64_DEBUG_MAX];
+    uint64_t dbgwvr[A64_DEBUG_MAX], dbgwcr[A64_DEBUG_MAX];
+    uint64_t pmevcntr[A64_PMU_MAX], pmevtyper[A64_PMU_MAX];
 };
+
+/* FPSR with whatever the engine collects lazily (the default engine: nothing). */
+uint32_t a64_fpsr_get(struct a64_cpu *cpu);
 
 /* PSTATE.NZCV in bits 31:28.  nzcv_ is as x86's LAHF and SETO give them: N in bit 15, Z in
  * bit 14, C in bit 8, V in bit 0; other bits may hold anything. */
