@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* struct gicv3_cpu, for its three files:
+ *   gicv3_cpu.c      what is pending, the output lines, messages
+ *   gicv3_redist.c   the GICR_* frames
+ *   gicv3_icc.c      the ICC_* registers
+ * Functions here are called with the lock held unless they say otherwise. */
+#pragma once
+#include "base/thread.h"
+#include "dev/intc/gicv3.h"
+#include "dev/intc/gicv3_msg.h"
+
+/* Messages that were decided and not sent yet.  Between two messages of the distributor about
+ * one SPI there are at most ACTIVATE, CLEARED and two DEACTIVATE of it (repeated ones are
+ * dropped): 4 × 988, and two others.  More can only follow from a peer that breaks the protocol,
+ * and are lost. */
+#define GICV3_OUT_MAX 4096
+#define GICV3_PRIORITY_MASK 0xf8u       /* 5 bits of priority, all of them for preemption */
+#define GICV3_PRIORITY_BITS 5
+#define GICV3_IDLE_PRIORITY 0x100u      /* lower than any */
+#define GICV3_INTID_NONE 1023u
+
+struct gicv3_out {
+    uint16_t op;                /* enum gicv3_msg */
+    uint16_t a;
+    uint32_t b;
+};
+
+struct gicv3_cpu {
+    struct mutex lock;
+    unsigned index;
+    bool is_last;
+    const struct gicv3_topology *topology;
+    const struct irq_sink *sink;
+    void (*line)(void *ctx, bool is_fiq, bool level);
+    void *line_ctx;
+    uint16_t epoch;
+
+    /* Redistributor: SGIs and PPIs, a bit each */
+    uint32_t group, enabled, latch, level, active, edge;
+    uint8_t priority[32];
+    uint32_t gicr_ctlr, gicr_waker;
+
+    /* SPIs that the distributor has forwarded here */
+    uint32_t spi_pending[32], spi_group[32];
+    uint8_t spi_priority[1024];
+    uint32_t spi_generation[1024];
+
+    /* CPU interface */
+    uint8_t control;            /* group enables of the distributor */
+    uint8_t igrpen;             /* ICC_IGRPEN0/1: bit = group */
+    uint8_t pmr, bpr[2];
+    bool cbpr, eoimode;
+    uint32_t apr[2];            /* ICC_AP0R0, ICC_AP1R0: bit n = priority n << 3 */
+
+    /* Highest priority pending interrupt of the enabled groups */
+    uint16_t hppi;              /* INTID or GICV3_INTID_NONE */
+    uint16_t hppi_priority;
+    uint8_t hppi_group;
+    bool irq_line, fiq_line;
+    uint8_t participates_told;
+
+    bool sending;
+    unsigned out_first, out_n;
+    struct gicv3_out out[GICV3_OUT_MAX];
+    uint32_t deactivate_queued[32];     /* SPIs */
+};
+
+/* After any change: the highest pending interrupt and the lines. */
+void gicv3_cpu_update(struct gicv3_cpu *c);
+/* Can the highest pending interrupt be taken now? */
+bool gicv3_cpu_can_take(const struct gicv3_cpu *c);
+/* The highest active priority (of one group: 0, 1; of both: -1); GICV3_IDLE_PRIORITY if none. */
+unsigned gicv3_cpu_running(const struct gicv3_cpu *c, int group);
+/* The group priority bits of a priority of `group`. */
+unsigned gicv3_cpu_group_mask(const struct gicv3_cpu *c, unsigned group);
+uint32_t gicv3_cpu_local_pending(const struct gicv3_cpu *c);
+void gicv3_cpu_queue(struct gicv3_cpu *c, enum gicv3_msg op, unsigned a, uint32_t b);
+/* After changes of IGRPEN, GICR_WAKER, GICR_CTLR. */
+void gicv3_cpu_tell_participation(struct gicv3_cpu *c);
+/* Unlocks, and sends what was queued. */
+void gicv3_cpu_send_unlock(struct gicv3_cpu *c);
