@@ -213,6 +213,8 @@ static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsign
         mutex_lock(d->lock);
         at.reg->window_wr(d, at.byte, size, v);
         mutex_unlock(d->lock);
+    } else if (at.reg->flags & REG_UNLOCKED) {
+        at.reg->wr(d, at.i, v);
     } else if (at.reg->wr || (at.reg->field_size && at.reg->wmask)) {
         mutex_lock(d->lock);
         reg_write(d, &at, size, v);

@@ -37,7 +37,7 @@ struct trace;
 struct vm_clock;
 
 #define DEVICE_REGIONS_MAX 4
-#define DEVICE_IRQS_MAX 8
+#define DEVICE_IRQS_MAX 16
 #define DEVICE_ID_MAX 64
 
 /* ---- registers ------------------------------------------------------------------------- */
@@ -49,6 +49,8 @@ enum device_reg_flag {
                          * gives the low part and a narrower write is extended with zeroes */
     REG_VIEW = 4,       /* the field belongs to another row: reset leaves it alone */
     REG_QUIET = 8,      /* writing it without effect is normal, not the guest's error */
+    REG_UNLOCKED = 16,  /* wr() is called without the lock, and there is no field: for a write that
+                         * only wakes somebody up */
 };
 
 /* One row of a register table.  The table ends with an all-zero row (size 0).
@@ -132,6 +134,9 @@ struct device_state {
     { .name = #m, .type = STATE_TYPE(T, m[0]), .off = offsetof(T, m), \
       .size = DEVICE_FIELD_SIZE(T, m[0]), \
       .count = DEVICE_FIELD_SIZE(T, m) / DEVICE_FIELD_SIZE(T, m[0]), ##__VA_ARGS__ }
+#define STATE_STRUCT(T, m, table_, ...) \
+    { .name = #m, .type = DEVICE_STRUCT, .off = offsetof(T, m), \
+      .size = DEVICE_FIELD_SIZE(T, m), .table = (table_), ##__VA_ARGS__ }
 #define STATE_STRUCTS(T, m, table_, ...) \
     { .name = #m, .type = DEVICE_STRUCT, .off = offsetof(T, m), \
       .size = DEVICE_FIELD_SIZE(T, m[0]), .table = (table_), \
