@@ -67,8 +67,14 @@ int main(int argc, char **argv)
 
             for (unsigned r = 0; r < runs && wanted(classes[c].name, w->name, argv + optind);
                  r++) {
-                double t = now_s();
-                uint64_t check = w->run(n ? n : 1);
+                uint64_t check;
+                double t;
+
+                if (w->prepare) {
+                    w->prepare();
+                }
+                t = now_s();
+                check = w->run(n ? n : 1);
 
                 printf("%s/%s %.6f %016llx\n", classes[c].name, w->name, now_s() - t,
                        (unsigned long long)check);

@@ -31,38 +31,32 @@ static void *area(size_t bytes)
 }
 
 /* One cycle through all cache lines in an order that no prefetcher follows. */
-static uint64_t chase(size_t bytes, uint32_t n)
+static void link_lines(size_t bytes)
 {
     size_t lines = bytes / 64;
     uint64_t *a = area(bytes);
-    uint64_t at = 0;
-    static size_t linked;           /* the order is there from the run before */
 
-    for (size_t i = 0; linked != bytes && i < lines; i++) {
+    for (size_t i = 0; i < lines; i++) {
         /* i → i*a + c modulo a power of two visits all (a ≡ 1 mod 4, c odd). */
         a[i * 8] = (i * UINT64_C(0x5851f42d4c957f2d) + 0x14057b7ef767814f) & (lines - 1);
     }
-    linked = bytes;
+}
+
+static void link_16k(void) { link_lines(16 << 10); }
+static void link_64m(void) { link_lines(64 * MB); }
+static void link_512m(void) { link_lines(512 * MB); }
+
+static uint64_t run_chase(uint32_t n)
+{
+    uint64_t *a = area(1), at = 0;
+
     for (uint32_t i = 0; i < n; i++) {
         at = a[at * 8];
     }
     return at;
 }
 
-static uint64_t run_chase_l1(uint32_t n)
-{
-    return chase(16 << 10, n);
-}
-
-static uint64_t run_chase_64m(uint32_t n)
-{
-    return chase(64 * MB, n);
-}
-
-static uint64_t run_chase_512m(uint32_t n)
-{
-    return chase(512 * MB, n);
-}
+static void touch(void) { area(256 * MB); }
 
 static uint64_t run_random_rmw(uint32_t n)
 {
@@ -104,8 +98,11 @@ static uint64_t run_memcpy(uint32_t n)
 }
 
 const struct work work_mem[] = {
-    { "chase-l1", run_chase_l1, 15000000 },   { "chase-64m", run_chase_64m, 200000 },
-    { "chase-512m", run_chase_512m, 150000 }, { "random-rmw", run_random_rmw, 2000000 },
-    { "page-stride", run_page_stride, 150 },   { "memcpy", run_memcpy, 40 },
+    { "chase-l1", run_chase, 15000000, link_16k },
+    { "chase-64m", run_chase, 200000, link_64m },
+    { "chase-512m", run_chase, 150000, link_512m },
+    { "random-rmw", run_random_rmw, 2000000, touch },
+    { "page-stride", run_page_stride, 150, touch },
+    { "memcpy", run_memcpy, 40, touch },
     { 0 },
 };

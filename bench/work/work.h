@@ -8,6 +8,7 @@ struct work {
     const char *name;
     uint64_t (*run)(uint32_t n);
     uint32_t n;         /* repeats of a full run: about 20 ms on a machine of 2021 */
+    void (*prepare)(void);      /* before the clock is started; NULL: nothing */
 };
 
 extern const struct work work_int[], work_fp[], work_vec[], work_mem[], work_sys[], work_mt[];
