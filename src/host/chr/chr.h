@@ -81,7 +81,7 @@ void chr_send_break(struct chr *c);
 /* ---- multiplexer ---------------------------------------------------------------------------- */
 
 /* The keys after the escape character (C-a, or -echr): x quit, c next front end, b break, h help,
- * t timestamps, the escape character itself.  `quit` is called from the loop for "x". */
+ * the escape character itself.  `quit` is called from the loop for "x". */
 void chr_mux_on_quit(struct chr *mux, void (*quit)(void *ctx), void *ctx);
 void chr_mux_set_escape(struct chr *mux, uint8_t escape);
 /* Gives the keyboard to `port` (initially the first that was claimed has it). */
