@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/opts.h"
 #include "base/strbuf.h"
+#include "host/chr/chr.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,70 +50,27 @@ static struct opts *list_append(struct opts *tree, const char *path, struct err 
     return opts_sub_make(tree, member, e);
 }
 
-/* "HOST:PORT[,flags]" or "PATH[,flags]" of a socket's short form. */
-static bool lower_socket(struct opts *chr, const char *spec, bool is_unix, struct err *e)
-{
-    size_t len = strcspn(spec, ",");
-    const char *flags = spec[len] ? spec + len + 1 : "";
-    char *address = strndup(spec, len);
-    char *colon = strrchr(address, ':');
-    bool ok = opts_set(chr, "backend", "socket", e);
-
-    if (is_unix) {
-        ok = ok && opts_set(chr, "path", address, e);
-    } else if (!colon) {
-        ok = err_set(e, "'%s': want HOST:PORT", address);
-    } else {
-        *colon = 0;
-        ok = ok && opts_set(chr, "host", address, e) && opts_set(chr, "port", colon + 1, e);
-    }
-    free(address);
-    return ok && opts_parse(chr, flags, NULL, e);
-}
-
-/* The short forms that -serial and -monitor take, after any "mon:". */
-static bool lower_chr_spec(struct opts *chr, const char *spec, struct err *e)
-{
-    static const char *const plain[] = { "stdio", "null", "pty", "vc" };
-
-    for (unsigned i = 0; i < ARRAY_LEN(plain); i++) {
-        if (!strcmp(spec, plain[i])) {
-            return opts_set(chr, "backend", spec, e);
-        }
-    }
-    if (!strncmp(spec, "vc:", 3)) {
-        return opts_set(chr, "backend", "vc", e);
-    }
-    if (!strncmp(spec, "file:", 5)) {
-        return opts_set(chr, "backend", "file", e) && opts_set(chr, "path", spec + 5, e);
-    }
-    if (!strncmp(spec, "unix:", 5)) {
-        return lower_socket(chr, spec + 5, true, e);
-    }
-    if (!strncmp(spec, "tcp:", 4)) {
-        return lower_socket(chr, spec + 4, false, e);
-    }
-    if (!strncmp(spec, "telnet:", 7)) {
-        return lower_socket(chr, spec + 7, false, e) && opts_set(chr, "telnet", "on", e);
-    }
-    return err_set(e, "'%s': there are stdio, mon:stdio, null, none, pty, file:PATH, unix:PATH, "
-                   "tcp:HOST:PORT, chardev:ID", spec);
-}
-
-/* Gives the id of the character back end that `spec` means, made when it is not chardev:ID. */
-static bool chr_of_spec(struct opts *tree, const char *spec, const char *id, bool is_mux,
+/* Gives the id of the character back end that the short form `spec` means: a new one named `id`,
+ * or the one of "chardev:ID".  *with_monitor: it began with "mon:"; NULL: it may not. */
+static bool chr_of_spec(struct opts *tree, const char *spec, const char *id, bool *with_monitor,
                         char *out, size_t out_bytes, struct err *e)
 {
-    struct opts *chr;
+    struct opts *chr = opts_create(), *member;
+    const char *other;
+    bool ok = chr_opts_from_short(chr, spec, with_monitor, e);
 
-    if (!strncmp(spec, "chardev:", 8)) {
-        snprintf(out, out_bytes, "%s", spec + 8);
-        return true;
+    if (ok && (other = opts_str(chr, "chardev", NULL))) {
+        snprintf(out, out_bytes, "%s", other);
+    } else if (ok) {
+        snprintf(out, out_bytes, "%s", id);
+        member = list_append(tree, "chardev", e);
+        ok = member && opts_set(member, "id", id, e);
+        if (ok) {
+            opts_merge(member, chr);
+        }
     }
-    snprintf(out, out_bytes, "%s", id);
-    chr = list_append(tree, "chardev", e);
-    return chr && opts_set(chr, "id", id, e) && lower_chr_spec(chr, spec, e) &&
-           (!is_mux || opts_set(chr, "mux", "on", e));
+    opts_destroy(chr);
+    return ok;
 }
 
 static bool add_monitor(struct opts *tree, const char *chr_id, struct err *e)
@@ -124,7 +82,7 @@ static bool add_monitor(struct opts *tree, const char *chr_id, struct err *e)
 
 static bool lower_serial(struct opts *tree, const char *spec, struct err *e)
 {
-    bool with_monitor = !strncmp(spec, "mon:", 4);
+    bool with_monitor;
     char id[128], path[32], dflt[32];
     unsigned n = 0;
 
@@ -136,8 +94,7 @@ static bool lower_serial(struct opts *tree, const char *spec, struct err *e)
         return opts_set(tree, path, "none", e);
     }
     snprintf(dflt, sizeof dflt, "serial%u", n);
-    return chr_of_spec(tree, spec + (with_monitor ? 4 : 0), dflt, with_monitor, id, sizeof id,
-                       e) &&
+    return chr_of_spec(tree, spec, dflt, &with_monitor, id, sizeof id, e) &&
            opts_set(tree, path, id, e) && (!with_monitor || add_monitor(tree, id, e));
 }
 
@@ -153,8 +110,7 @@ static bool lower_monitor(struct opts *tree, const char *spec, struct err *e)
         return false;
     }
     snprintf(dflt, sizeof dflt, "compat_monitor%u", n);
-    return chr_of_spec(tree, !strncmp(spec, "mon:", 4) ? spec + 4 : spec, dflt, false, id,
-                       sizeof id, e) &&
+    return chr_of_spec(tree, spec, dflt, NULL, id, sizeof id, e) &&
            add_monitor(tree, id, e);
 }
 

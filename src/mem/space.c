@@ -223,6 +223,18 @@ static const struct ram_block *ram_find(const struct mem_space *s, uint64_t gpa)
     return r->ram;
 }
 
+bool mem_space_mmio_region(const struct mem_space *s, unsigned i, uint64_t *gpa, uint64_t *size,
+                           const char **name)
+{
+    if (i >= s->mmio_n) {
+        return false;
+    }
+    *gpa = s->mmio[i].gpa;
+    *size = s->mmio[i].size;
+    *name = s->mmio[i].name;
+    return true;
+}
+
 bool mem_space_is_ram(const struct mem_space *s, uint64_t gpa)
 {
     return ram_find(s, gpa) != NULL;

@@ -69,6 +69,9 @@ void mem_space_set_ram_ops(struct mem_space *s, const struct ram_ops *ops, void 
 
 /* The i-th RAM block; false past the last. */
 bool mem_space_ram_block(const struct mem_space *s, unsigned i, uint64_t *gpa, uint64_t *size);
+/* The i-th MMIO region in the order of adding; false past the last.  For people. */
+bool mem_space_mmio_region(const struct mem_space *s, unsigned i, uint64_t *gpa, uint64_t *size,
+                           const char **name);
 bool mem_space_is_ram(const struct mem_space *s, uint64_t gpa);
 /* The host mapping of a RAM page whether held or not: for the owner of ram_ops only. */
 void *mem_space_host_page(const struct mem_space *s, uint64_t gpa);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/engine.h"
+
+#include "accel/emu/emu.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/nearest.h"
+#include "base/opts.h"
+#include "base/strbuf.h"
+#include "front/config.h"
+#include "isa/a64/model.h"
+#include "isa/interp/interp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CPU_DEFAULT "max"
+
+struct engine {
+    const struct a64_model *model;
+    enum config_engine kind;
+};
+
+/* Properties of QEMU's models of which we have one value. */
+static const struct opt_row cpu_rows[] = {
+    { "model", OPT_STR, CPU_DEFAULT, "the model ('-cpu help')" },
+    { "pauth-impdef", OPT_ENUM, "on", "pointer authentication by a fast algorithm", "on" },
+    { "pmu", OPT_ENUM, "on", "performance counters", "on" },
+    { "aarch64", OPT_ENUM, "on", "64-bit state", "on" },
+    { "sve", OPT_ENUM, "off", "scalable vectors", "off" },
+    { "sme", OPT_ENUM, "off", "scalable matrices", "off" },
+    { 0 },
+};
+
+static const struct a64_model *model_find(const struct opts *cpu, struct err *e)
+{
+    const char *name = cpu ? opts_str(cpu, "model", CPU_DEFAULT) : CPU_DEFAULT;
+    const struct a64_model *model = a64_model_find(name);
+    struct nearest near;
+
+    if (!model) {
+        nearest_init(&near, name);
+        for (unsigned i = 0; a64_model_at(i); i++) {
+            nearest_add(&near, a64_model_at(i)->name);
+        }
+        err_set(e, "-cpu %s: there is no such model (-cpu help)%s", name, nearest_hint(&near));
+        return NULL;
+    }
+    return !cpu || opts_check(cpu, cpu_rows, "-cpu", e) ? model : NULL;
+}
+
+struct engine *engine_create(const struct config *c, struct err *e)
+{
+    const struct a64_model *model = model_find(c->cpu, e);
+    struct engine *g;
+
+    if (!model) {
+        return NULL;
+    }
+    g = calloc(1, sizeof *g);
+    g->model = model;
+    g->kind = c->engine;
+    return g;
+}
+
+void engine_destroy(struct engine *g)
+{
+    free(g);
+}
+
+const struct a64_model *engine_model(const struct engine *g)
+{
+    return g->model;
+}
+
+const char *engine_cpu_compatible(const struct engine *g)
+{
+    return g->model->dt_compatible;
+}
+
+void engine_cpu_help(struct strbuf *out)
+{
+    strbuf_add(out, "CPU models:\n");
+    for (unsigned i = 0; a64_model_at(i); i++) {
+        strbuf_add(out, "  %-14s %s\n", a64_model_at(i)->name, a64_model_at(i)->what);
+    }
+}
+
+void engine_accel_help(struct strbuf *out)
+{
+    strbuf_add(out, "Engines:\n"
+               "  jit     translates guest code into host code\n"
+               "  tcg     the same, under QEMU's name\n"
+               "  interp  interprets: slow, and simple enough to be checked against\n");
+}
