@@ -19,6 +19,7 @@ BUILD = os.path.join(TOP, "build")
 
 # name, what it is, kind ("meson": a meson suite; otherwise the command), long?
 SUITES = [
+    ("house", "floors, seams, headers, sizes, no global state", "meson", False),
     ("front", "the command line", "meson", False),
     ("unit", "unit tests of every folder", "meson", False),
 ]

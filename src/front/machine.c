@@ -51,7 +51,7 @@ struct machine {
     struct loop_work event_work;
 };
 
-/* ---- the engine's view of the board ----------------------------------------------------------- */
+/* ---- the engine's view of the board ---------------------------------------------------------- */
 
 static bool hook_sysreg_read(void *ctx, unsigned n, uint32_t enc, uint64_t *v)
 {
@@ -98,7 +98,7 @@ static bool make_vcpu(void *ctx, struct virt *b, struct vcpu *v, uint64_t mpidr,
     return emu_make(v, &c, e);
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void post_event(void *ctx, enum vm_event ev, const char *why)
 {
@@ -175,7 +175,7 @@ static void on_console_quit(void *ctx)
     machine_quit(ctx, 0);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static bool add_monitors(struct machine *m, struct err *e)
 {
@@ -296,7 +296,7 @@ void machine_destroy(struct machine *m)
     free(m);
 }
 
-/* ---- what a monitor can do ---------------------------------------------------------------------- */
+/* ---- what a monitor can do ------------------------------------------------------------------- */
 
 void machine_quit(struct machine *m, int status)
 {

@@ -34,7 +34,7 @@ struct spi {
 };
 
 /* What the distributor knows of a CPU. */
-struct peer {
+struct member {
     uint8_t control_told;       /* in the last CONTROL */
     bool control_waits;         /* CONTROL_DONE is outstanding */
     uint8_t participates;
@@ -53,7 +53,7 @@ struct gicv3_dist {
     bool sending;                       /* a thread is in dist_send_unlock() */
     bool controls_dirty;
     uint32_t dirty[WORDS];              /* SPIs to look at before sending ends */
-    struct peer peer[VCPU_MAX];
+    struct member member[VCPU_MAX];
     struct spi spi[GICV3_INTID_MAX];    /* by INTID; the first 32 are unused */
 };
 
@@ -83,9 +83,9 @@ static void spi_latch(struct gicv3_dist *d, unsigned intid)
 
 /* ---- routing ---------------------------------------------------------------------------- */
 
-static bool peer_participates(const struct gicv3_dist *d, unsigned cpu, unsigned group)
+static bool member_participates(const struct gicv3_dist *d, unsigned cpu, unsigned group)
 {
-    return d->peer[cpu].participates >> group & 1;
+    return d->member[cpu].participates >> group & 1;
 }
 
 /* The CPU that an SPI should be forwarded to; CPU_NONE when there is none. */
@@ -100,12 +100,12 @@ static unsigned spi_target(struct gicv3_dist *d, const struct spi *s)
         }
         return CPU_NONE;
     }
-    if (s->state == SPI_FORWARDED && peer_participates(d, s->owner, s->group)) {
+    if (s->state == SPI_FORWARDED && member_participates(d, s->owner, s->group)) {
         return s->owner;
     }
     for (unsigned k = 0; k < t->cpus_n; k++) {
         unsigned i = (d->next_cpu + k) % t->cpus_n;
-        if (peer_participates(d, i, s->group)) {
+        if (member_participates(d, i, s->group)) {
             d->next_cpu = i + 1;
             return i;
         }
@@ -157,7 +157,7 @@ static bool control_compose(struct gicv3_dist *d, struct irq_msg *m)
         return false;
     }
     for (unsigned i = 0; i < d->topology->cpus_n; i++) {
-        struct peer *p = &d->peer[i];
+        struct member *p = &d->member[i];
         if (p->control_told != d->ctlr && !p->control_waits) {
             p->control_told = d->ctlr;
             p->control_waits = true;
@@ -275,7 +275,7 @@ void gicv3_dist_message(struct gicv3_dist *d, const struct irq_msg *m)
         mutex_unlock(&d->lock);
         return;
     }
-    struct peer *p = &d->peer[m->from];
+    struct member *p = &d->member[m->from];
     if (op == GICV3_CONTROL_DONE && p->control_waits) {
         p->control_waits = false;
         d->controls_n--;
@@ -496,7 +496,7 @@ void gicv3_dist_reset(struct gicv3_dist *d)
     d->recalled_n = d->controls_n = d->next_cpu = 0;
     d->controls_dirty = false;
     memset(d->dirty, 0, sizeof(d->dirty));
-    memset(d->peer, 0, sizeof(d->peer));
+    memset(d->member, 0, sizeof(d->member));
     for (unsigned i = 0; i < GICV3_INTID_MAX; i++) {
         /* Wires keep their level, and generations go on: both are not the guest's. */
         d->spi[i] = (struct spi){ .line = d->spi[i].line, .generation = d->spi[i].generation };
