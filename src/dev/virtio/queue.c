@@ -178,11 +178,17 @@ bool virtq_push_at(struct virtqueue *q, const struct virtq_chain *c, uint32_t wr
 {
     uint32_t entry[2] = { c->head, written };
 
+    if (!q->ready) {
+        return true;        /* the driver took the queue away: nobody is told */
+    }
     return mem_dma_write(q->mem, used_entry(q, q->used_idx + i), entry, sizeof entry);
 }
 
 bool virtq_push_show(struct virtqueue *q, unsigned n)
 {
+    if (!q->ready) {
+        return true;
+    }
     atomic_thread_fence(memory_order_release);      /* what is published before the index */
     q->used_idx += n;
     return write16(q, q->used + 2, q->used_idx);
@@ -264,7 +270,7 @@ bool virtq_copy_in(const struct virtqueue *q, const struct virtq_chain *c, uint3
 
 void virtq_reset(struct virtqueue *q)
 {
-    *q = (struct virtqueue){ .mem = q->mem, .size_max = q->size_max };
+    *q = (struct virtqueue){ .mem = q->mem, .size_max = q->size_max, .size = q->size_max };
 }
 
 const struct device_state virtqueue_state[] = {
