@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The devices of the virt machine: the table of those that are always there, the virtio-mmio
+ * transports, and `-device`. */
+#include "base/base.h"
+#include "base/err.h"
+#include "base/opts.h"
+#include "board/virt/fdt.h"
+#include "board/virt/memmap.h"
+#include "board/virt/virt_priv.h"
+#include "dev/devices.h"
+#include "dev/gpio/pl061.h"
+#include "dev/virtio/mmio.h"
+#include "dev/virtio/serial.h"
+#include "vm/vm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* To add one: a row here, a node in fdt.c. */
+struct virt_fixed_device {
+    const char *cls;
+    uint64_t base;
+    int spi;                    /* -1: none */
+    unsigned shown;
+};
+
+enum { FIXED_UART, FIXED_RTC, FIXED_GPIO };
+
+static const struct virt_fixed_device fixed[] = {
+    [FIXED_UART] = { "pl011", VIRT_UART_BASE, VIRT_UART_SPI, VIRT_FDT_UART },
+    [FIXED_RTC] = { "pl031", VIRT_RTC_BASE, VIRT_RTC_SPI, VIRT_FDT_RTC },
+    [FIXED_GPIO] = { "pl061", VIRT_GPIO_BASE, VIRT_GPIO_SPI, VIRT_FDT_GPIO },
+};
+_Static_assert(ARRAY_LEN(fixed) <= VIRT_FIXED_DEVICES_MAX, "struct virt has room for each");
+
+static struct device_env device_env(const struct virt *b, const struct virt_config *c)
+{
+    return (struct device_env){ .mem = b->vm->mem, .clock = b->vm->clock, .loop = b->vm->loop,
+                                .trace = c->trace };
+}
+
+static struct device *make(const char *cls_name, const char *id, struct err *e)
+{
+    const struct device_class *cls = device_class_find(cls_name);
+
+    if (!cls) {
+        err_set(e, "there is no device '%s'", cls_name);
+        return NULL;
+    }
+    return device_new(cls, id, e);
+}
+
+static bool build_fixed(struct virt *b, const struct virt_config *c, unsigned n, struct err *e)
+{
+    const struct virt_fixed_device *f = &fixed[n];
+    struct device_env env = device_env(b, c);
+    struct device *d = b->fixed[n] = make(f->cls, NULL, e);
+
+    if (!d) {
+        return false;
+    }
+    if (n == FIXED_UART && c->serial[0] &&
+        !device_set(d, "chardev", c->serial[0], c->finder, e)) {
+        return false;
+    }
+    if (f->spi >= 0) {
+        device_connect_irq(d, 0, virt_spi(b, f->spi));
+    }
+    if (!device_realize(d, &env, e) || !device_map_region(d, 0, f->base, e)) {
+        return false;
+    }
+    b->shown |= f->shown;
+    return true;
+}
+
+/* ---- virtio ---- */
+
+static bool build_transport(struct virt *b, const struct virt_config *c, unsigned n,
+                            struct err *e)
+{
+    struct device_env env = device_env(b, c);
+    struct device *d = b->transport[n] = device_new(&virtio_mmio_class, NULL, e);
+
+    if (!d) {
+        return false;
+    }
+    device_connect_irq(d, 0, virt_spi(b, VIRT_VIRTIO_SPI + n));
+    return device_realize(d, &env, e) &&
+           device_map_region(d, 0, VIRT_VIRTIO_BASE + n * VIRT_VIRTIO_BYTES, e);
+}
+
+/* The transport named by bus=virtio-mmio-bus.N, or the free one at the highest address. */
+static struct device *find_transport(struct virt *b, const char *bus, struct err *e)
+{
+    unsigned n;
+    char more;
+
+    if (bus) {
+        if (sscanf(bus, "virtio-mmio-bus.%u%c", &n, &more) != 1 || n >= VIRT_VIRTIO_N) {
+            err_set(e, "bus '%s' not found: virtio-mmio-bus.0 to .%d", bus, VIRT_VIRTIO_N - 1);
+            return NULL;
+        }
+        if (virtio_mmio_attached(b->transport[n])) {
+            err_set(e, "bus '%s' is taken by '%s'", bus,
+                    virtio_mmio_attached(b->transport[n])->id);
+            return NULL;
+        }
+        return b->transport[n];
+    }
+    for (unsigned i = VIRT_VIRTIO_N; i-- > 0;) {
+        if (!virtio_mmio_attached(b->transport[i])) {
+            return b->transport[i];
+        }
+    }
+    err_set(e, "all %d virtio-mmio transports are taken", VIRT_VIRTIO_N);
+    return NULL;
+}
+
+/* The virtio-serial device that carries bus ID.0, or the first one. */
+static struct device *find_serial(struct virt *b, const char *bus, struct err *e)
+{
+    char name[DEVICE_ID_MAX + 2];
+
+    for (unsigned i = 0; i < b->plugged_n; i++) {
+        struct device *d = b->plugged[i];
+        snprintf(name, sizeof(name), "%s.0", d->id);
+        if (!strcmp(d->cls->name, "virtio-serial-device") && (!bus || !strcmp(bus, name))) {
+            return d;
+        }
+    }
+    err_set(e, bus ? "bus '%s' not found" : "there is no virtio-serial-device in front of it",
+            bus);
+    return NULL;
+}
+
+static bool plug(struct virt *b, struct device *d, const char *bus, struct err *e)
+{
+    if (d->cls->bus && !strcmp(d->cls->bus, "virtio-bus")) {
+        struct device *t = find_transport(b, bus, e);
+        return t && virtio_mmio_attach(t, d, e);
+    }
+    if (d->cls->bus && !strcmp(d->cls->bus, "virtio-serial-bus")) {
+        struct device *s = find_serial(b, bus, e);
+        return s && virtio_serial_attach(s, d, e);
+    }
+    return err_set(e, "this machine has no bus for it");
+}
+
+static bool build_user_device(struct virt *b, const struct virt_config *c, const struct opts *o,
+                              struct err *e)
+{
+    const char *name = opts_str(o, "driver", "");
+    const struct device_class *cls = device_class_find(name);
+    struct device_env env = device_env(b, c);
+
+    if (!cls || !cls->user) {
+        return err_set(e, "'%s' is not a device that -device can add", name);
+    }
+    struct device *d = device_new(cls, opts_str(o, "id", NULL), e);
+    if (!d) {
+        return false;
+    }
+    b->plugged[b->plugged_n++] = d;
+    return device_set_all(d, o, c->finder, e) && plug(b, d, opts_str(o, "bus", NULL), e) &&
+           device_realize(d, &env, e);
+}
+
+/* ---- all ---- */
+
+bool virt_devices_build(struct virt *b, const struct virt_config *c, struct err *e)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(fixed); i++) {
+        if (!build_fixed(b, c, i, e)) {
+            return err_prefix(e, "virt");
+        }
+    }
+    for (unsigned i = 0; i < VIRT_VIRTIO_N; i++) {
+        if (!build_transport(b, c, i, e)) {
+            return err_prefix(e, "virt");
+        }
+    }
+    b->shown |= VIRT_FDT_VIRTIO;
+    for (unsigned i = 0; i < c->devices_n; i++) {
+        if (!build_user_device(b, c, c->device[i], e)) {
+            return err_prefix(e, "-device %s", opts_str(c->device[i], "driver", ""));
+        }
+    }
+    return true;
+}
+
+/* What something is plugged into comes before it. */
+static void for_each(struct virt *b, void (*fn)(struct device *d))
+{
+    for (unsigned i = 0; i < VIRT_FIXED_DEVICES_MAX; i++) {
+        if (b->fixed[i]) {
+            fn(b->fixed[i]);
+        }
+    }
+    for (unsigned i = 0; i < VIRT_VIRTIO_N; i++) {
+        if (b->transport[i]) {
+            fn(b->transport[i]);
+        }
+    }
+    for (unsigned i = 0; i < b->plugged_n; i++) {
+        fn(b->plugged[i]);
+    }
+}
+
+void virt_devices_reset(struct virt *b)
+{
+    for_each(b, device_reset);
+}
+
+void virt_devices_free(struct virt *b)
+{
+    for_each(b, device_free);
+}
+
+void virt_press_power_key(struct virt *b)
+{
+    if (b->fixed[FIXED_GPIO]) {
+        pl061_pin_pulse(b->fixed[FIXED_GPIO], VIRT_GPIO_POWER_PIN);
+    }
+}

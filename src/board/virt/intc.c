@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The interrupt controller and the timers of the virt machine. */
+#include "base/err.h"
+#include "board/virt/memmap.h"
+#include "board/virt/virt_priv.h"
+#include "dev/timer/arm_timer.h"
+#include "mem/space.h"
+#include "vm/vm.h"
+
+#include <stdlib.h>
+
+/* ---- messages and lines ---- */
+
+void virt_irq_deliver(struct virt *b, const struct irq_msg *m)
+{
+    if (m->to == IRQ_MSG_TO_DISTRIBUTOR) {
+        if (b->gicv3) {
+            gicv3_dist_message(b->gicv3, m);
+        }
+    } else if (m->to < b->vm->vcpus_n && b->cpu[m->to].gicv3) {
+        gicv3_cpu_message(b->cpu[m->to].gicv3, m);
+    }
+}
+
+static void send_direct(void *ctx, const struct irq_msg *m)
+{
+    virt_irq_deliver(ctx, m);
+}
+
+static void set_cpu_line(void *ctx, bool is_fiq, bool level)
+{
+    struct virt_cpu *p = ctx;
+    struct vcpu *v = &p->board->vm->vcpu[p->index];
+
+    v->ops->set_line(v, is_fiq ? VCPU_FIQ : VCPU_IRQ, level);
+}
+
+struct irq virt_spi(struct virt *b, unsigned spi)
+{
+    return gicv3_dist_irq(b->gicv3, GICV3_SPI_FIRST + spi);
+}
+
+/* ---- building ---- */
+
+static bool build_redist(struct virt *b, const struct virt_config *c, unsigned n, struct err *e)
+{
+    uint64_t base = virt_config_redist_base(c, n);
+    bool is_last = n == c->cpus_n - 1 ||
+                   virt_config_redist_base(c, n + 1) != base + GICV3_REDIST_BYTES;
+    struct virt_cpu *p = &b->cpu[n];
+    const struct mmio_ops *ops = &gicv3_redist_mmio;
+    void *ctx;
+
+    if (!virt_is_local(b, n)) {
+        if (!b->hosting.redist_mmio || !b->hosting.redist_mmio(b->hosting.ctx, n, &ops, &ctx)) {
+            return true;
+        }
+    } else {
+        p->gicv3 = gicv3_cpu_new(n, is_last, &b->topology, &b->vm->irq_sink, set_cpu_line, p, e);
+        ctx = p->gicv3;
+        if (!ctx) {
+            return false;
+        }
+    }
+    return mem_space_add_mmio(b->vm->mem, base, GICV3_REDIST_BYTES, ops, ctx, "gicv3-redist", e);
+}
+
+static struct irq timer_irq(struct virt *b, unsigned n, unsigned intid)
+{
+    return gicv3_cpu_irq(b->cpu[n].gicv3, intid);
+}
+
+static bool build_timer(struct virt *b, unsigned n, struct err *e)
+{
+    struct irq irq[ARM_TIMER_COUNT] = {
+        [ARM_TIMER_PHYS] = timer_irq(b, n, VIRT_PPI_PHYS_TIMER),
+        [ARM_TIMER_VIRT] = timer_irq(b, n, VIRT_PPI_VIRT_TIMER),
+    };
+
+    b->cpu[n].timer = arm_timer_new(b->vm->clock, irq, e);
+    return b->cpu[n].timer;
+}
+
+static bool build_gicv3(struct virt *b, const struct virt_config *c, struct err *e)
+{
+    for (unsigned i = 0; i < c->cpus_n; i++) {
+        if (!build_redist(b, c, i, e)) {
+            return false;
+        }
+    }
+    if (!b->is_root) {
+        return true;
+    }
+    b->gicv3 = gicv3_dist_new(32 + VIRT_SPIS_N, &b->topology, &b->vm->irq_sink, e);
+    return b->gicv3 && mem_space_add_mmio(b->vm->mem, VIRT_GICD_BASE, GICV3_DIST_BYTES,
+                                          &gicv3_dist_mmio, b->gicv3, "gicv3-dist", e);
+}
+
+bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e)
+{
+    for (unsigned i = 0; i < c->cpus_n; i++) {
+        b->mpidr[i] = virt_config_mpidr(c, i);
+        b->cpu[i] = (struct virt_cpu){ .board = b, .index = i };
+    }
+    b->topology = (struct gicv3_topology){ .cpus_n = c->cpus_n, .mpidr = b->mpidr };
+    if (!b->vm->irq_sink.send) {
+        b->vm->irq_sink = (struct irq_sink){ .send = send_direct, .ctx = b };
+        b->joins_parts = true;
+    }
+    if (c->gic_version != 3) {
+        return err_set(e, "gic-version=2 is not there yet: use gic-version=3");
+    }
+    if (!build_gicv3(b, c, e)) {
+        return false;
+    }
+    for (unsigned i = 0; i < c->cpus_n; i++) {
+        if (virt_is_local(b, i) && !build_timer(b, i, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void virt_intc_reset(struct virt *b)
+{
+    for (unsigned i = 0; i < b->vm->vcpus_n; i++) {
+        if (b->cpu[i].gicv3) {
+            gicv3_cpu_reset(b->cpu[i].gicv3);
+        }
+        if (b->cpu[i].timer) {
+            arm_timer_reset(b->cpu[i].timer);
+        }
+    }
+    if (b->gicv3) {
+        gicv3_dist_reset(b->gicv3);
+    }
+}
+
+void virt_intc_free(struct virt *b)
+{
+    for (unsigned i = 0; i < b->vm->vcpus_n; i++) {
+        arm_timer_free(b->cpu[i].timer);
+        gicv3_cpu_free(b->cpu[i].gicv3);
+    }
+    gicv3_dist_free(b->gicv3);
+    if (b->joins_parts) {
+        b->vm->irq_sink = (struct irq_sink){ 0 };
+    }
+}
+
+/* ---- for engines ---- */
+
+/* op0 = 3, CRn = 14: the generic timer; any other register asked for here belongs to the GIC. */
+static bool is_timer(uint32_t enc)
+{
+    return (enc >> 14) == 3 && (enc >> 7 & 15) == 14;
+}
+
+bool virt_vcpu_sysreg_read(struct virt *b, unsigned n, uint32_t enc, uint64_t *v)
+{
+    struct virt_cpu *p = &b->cpu[n];
+
+    if (is_timer(enc)) {
+        return arm_timer_sysreg_read(p->timer, enc, v);
+    }
+    return p->gicv3 && gicv3_cpu_sysreg_read(p->gicv3, enc, v);
+}
+
+bool virt_vcpu_sysreg_write(struct virt *b, unsigned n, uint32_t enc, uint64_t v)
+{
+    struct virt_cpu *p = &b->cpu[n];
+
+    if (is_timer(enc)) {
+        return arm_timer_sysreg_write(p->timer, enc, v);
+    }
+    return p->gicv3 && gicv3_cpu_sysreg_write(p->gicv3, enc, v);
+}
+
+struct arm_timer *virt_vcpu_timer(struct virt *b, unsigned n)
+{
+    return b->cpu[n].timer;
+}
+
+void virt_vcpu_power_on_reset(struct virt *b, unsigned n)
+{
+    if (b->cpu[n].gicv3) {
+        gicv3_cpu_reset_interface(b->cpu[n].gicv3);
+    }
+    arm_timer_reset(b->cpu[n].timer);
+}

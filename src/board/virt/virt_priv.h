@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* struct virt, for the files of this folder:
+ *   virt.c      building, reset, freeing
+ *   intc.c      interrupt controller and timers, and what the vCPUs' engines ask of them
+ *   devices.c   everything else that has registers
+ *   boot.c      kernel, initrd, device tree, firmware */
+#pragma once
+#include "board/virt/boot.h"
+#include "board/virt/virt.h"
+#include "dev/intc/gicv3.h"
+#include "vm/device.h"
+
+#include <stddef.h>
+
+struct arm_timer;
+struct err;
+struct gicv2;
+
+/* Of one vCPU; what is NULL is somewhere else. */
+struct virt_cpu {
+    struct virt *board;
+    unsigned index;
+    struct gicv3_cpu *gicv3;
+    struct arm_timer *timer;
+};
+
+#define VIRT_FIXED_DEVICES_MAX 8
+
+struct virt {
+    struct vm *vm;
+    struct virt_hosting hosting;
+    bool is_root;
+    bool joins_parts;                   /* vm->irq_sink is ours */
+    unsigned gic_version;
+
+    uint64_t mpidr[VIRT_CPUS_MAX];
+    struct gicv3_topology topology;
+    struct virt_cpu cpu[VIRT_CPUS_MAX];
+    struct gicv3_dist *gicv3;           /* root only, one of the two */
+    struct gicv2 *gicv2;
+
+    /* Root only */
+    struct device *fixed[VIRT_FIXED_DEVICES_MAX];   /* as the table in devices.c */
+    struct device *transport[32];       /* virtio-mmio */
+    unsigned plugged_n;
+    struct device *plugged[VIRT_DEVICES_MAX];       /* made for -device */
+    unsigned shown;                     /* enum virt_fdt_device */
+    struct virt_boot boot;
+};
+
+static inline bool virt_is_local(const struct virt *b, unsigned n)
+{
+    return !b->hosting.vcpu_is_local || b->hosting.vcpu_is_local(b->hosting.ctx, n);
+}
+
+/* config.c: where frame pairs of redistributors are. */
+uint64_t virt_config_high_gicr(const struct virt_config *c);
+uint64_t virt_config_redist_base(const struct virt_config *c, unsigned vcpu);
+
+/* intc.c */
+bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e);
+void virt_intc_reset(struct virt *b);
+void virt_intc_free(struct virt *b);
+struct irq virt_spi(struct virt *b, unsigned spi);      /* root */
+
+/* devices.c: root */
+bool virt_devices_build(struct virt *b, const struct virt_config *c, struct err *e);
+void virt_devices_reset(struct virt *b);
+void virt_devices_free(struct virt *b);
