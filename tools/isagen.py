@@ -16,6 +16,7 @@ OPERANDS is the text for the disassembler (placeholders: isa/dis/README.md).
 ATTRIBUTES, separated by blanks:
     FIELD!=V[,V...]  not this instruction when the field has the value (decimal, or bits with
                      x as a wildcard after 0b: cond!=0b111x)
+    FIELD:FIELD!=V   the same of several fields side by side (q:size!=0b011)
     feat=NAME        exists only where the model has A64_FEAT_NAME
     over=ROW[,ROW]   wins where it overlaps with these rows
     interp           never translated: the JIT calls the interpreter's body
@@ -69,13 +70,23 @@ def parse_pattern(r, words):
 
 def parse_attr(r, a):
     if '!=' in a:
-        name, values = a.split('!=')
-        f = [f for f in r.fields if f[0] == name]
-        if not f:
-            die(r.where, f'{r.name}: no field {name}')
+        names, values = a.split('!=')
+        fields = []
+        for name in names.split(':'):
+            f = [f for f in r.fields if f[0] == name]
+            if not f:
+                die(r.where, f'{r.name}: no field {name}')
+            fields.append(f[0])
         for v in values.split(','):
-            m, k = parse_value(v, f[0][2], r.where)
-            r.excl.append((m << f[0][1], k << f[0][1]))
+            m, k = parse_value(v, sum(f[2] for f in fields), r.where)
+            mask = value = 0
+            for _, lsb, width, _ in reversed(fields):
+                ones = (1 << width) - 1
+                mask |= (m & ones) << lsb
+                value |= (k & ones) << lsb
+                m >>= width
+                k >>= width
+            r.excl.append((mask, value))
     elif a.startswith('feat='):
         r.feat = a[5:]
     elif a.startswith('over='):
