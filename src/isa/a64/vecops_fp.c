@@ -12,7 +12,7 @@
         enum fp_size sz = V_SIZE(arg); \
         for (unsigned i = 0; i < V_LANES(arg); i++) { \
             uint64_t x = v_lane(a, sz, i), y = v_lane(b_, sz, i), z = v_lane(c_, sz, i); \
-            (void)y, (void)z; \
+            (void)e, (void)y, (void)z; \
             v_lane_set(&r, sz, i, call); \
         } \
         *d = r; \
