@@ -666,6 +666,14 @@ bool link_peer_addr(const struct link *l, struct link_addr *a, struct err *e)
     return addr_of((struct sockaddr *)&ss, n, a, e);
 }
 
+bool link_is_alive(const struct link *l)
+{
+    char c;
+    ssize_t k = recv(l->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return k > 0 || (k < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
 int64_t link_received_ns(const struct link *l)
 {
     return atomic_load_explicit(&l->received_ns, memory_order_relaxed);

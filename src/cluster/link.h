@@ -80,6 +80,8 @@ bool link_is_encrypted(const struct link *l);
 /* Our own address on this connection (the host part only). */
 bool link_local_addr(const struct link *l, struct link_addr *a, struct err *e);
 bool link_peer_addr(const struct link *l, struct link_addr *a, struct err *e);
+/* Nothing has been read from it and the peer has not closed it. */
+bool link_is_alive(const struct link *l);
 int64_t link_received_ns(const struct link *l);     /* mono time of the last bytes */
 uint64_t link_bytes_sent(const struct link *l);
 uint64_t link_bytes_received(const struct link *l);
