@@ -91,7 +91,8 @@ class Machine:
         common = ["-M", "virt", "-smp", str(nodes * cpus), "-m", f"{nodes * memory_mib}M",
                   "-nographic", "-no-reboot", *options]
         if qemu:
-            self.root = self.start("root", [QEMU, "-cpu", "cortex-a72", *common])
+            nic = [] if "-netdev" in options else ["-nic", "none"]
+            self.root = self.start("root", [QEMU, "-cpu", "max,pauth-impdef=on", *common, *nic])
             return
         command = [PANDO, *common, *root_options]
         if nodes == 1:
