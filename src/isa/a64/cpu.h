@@ -84,7 +84,8 @@ struct a64_cpu {
     void *jit;              /* the JIT's own, of this vCPU */
     union a64_vreg v[32];
     uint32_t fpcr;          /* FPCR; rounding mode and FZ as the guest wrote them */
-    uint32_t fpsr;          /* cumulative bits; read through a64_fpsr_get (lazy bits) */
+    uint32_t fpsr;          /* cumulative bits: an engine folds in what it collects
+                             * lazily before it calls anything that may read them */
 
     /* PSTATE but NZCV */
     uint8_t el;             /* 0, 1 */
@@ -119,11 +120,10 @@ struct a64_cpu {
 #undef SRM
     uint64_t dbgbvr[A64_DEBUG_MAX], dbgbcr[A64_DEBUG_MAX];
     uint64_t dbgwvr[A64_DEBUG_MAX], dbgwcr[A64_DEBUG_MAX];
+    uint64_t pmu_time;      /* when the counters were last brought up to date */
     uint64_t pmevcntr[A64_PMU_MAX], pmevtyper[A64_PMU_MAX];
 };
 
-/* FPSR with whatever the engine collects lazily (the default engine: nothing). */
-uint32_t a64_fpsr_get(struct a64_cpu *cpu);
 
 /* PSTATE.NZCV in bits 31:28.  nzcv_ is as x86's LAHF and SETO give them: N in bit 15, Z in
  * bit 14, C in bit 8, V in bit 0; other bits may hold anything. */

@@ -16,6 +16,13 @@ struct a64_cpu;
 #define A64_SYSREG_CRM(enc) ((enc) >> 3 & 15)
 #define A64_SYSREG_OP2(enc) ((enc) & 7)
 
+/* ISS of a trapped MSR, MRS or SYS (EC 0x18). */
+static inline uint32_t a64_sysreg_iss(uint32_t enc, unsigned rt, bool is_read)
+{
+    return A64_SYSREG_OP0(enc) << 20 | A64_SYSREG_OP2(enc) << 17 | A64_SYSREG_OP1(enc) << 14 |
+           A64_SYSREG_CRN(enc) << 10 | rt << 5 | A64_SYSREG_CRM(enc) << 1 | is_read;
+}
+
 /* MRS and MSR at the PE's present EL, with all traps and side effects.  `rt` is for the
  * syndrome.  false: an exception was taken (pc is its vector; before the call pc was that of
  * the instruction).  After a write anything may have changed: translation context, interrupt
@@ -26,3 +33,6 @@ bool a64_sysreg_write(struct a64_cpu *cpu, uint32_t enc, unsigned rt, uint64_t v
 bool a64_sys_op(struct a64_cpu *cpu, uint32_t enc, unsigned rt, uint64_t v);
 /* MSR (immediate). */
 bool a64_pstate_write(struct a64_cpu *cpu, unsigned op1, unsigned op2, unsigned crm);
+
+/* The architecture's name of a register of sysreg.def, or NULL. */
+const char *a64_sysreg_name(uint32_t enc);

@@ -292,6 +292,7 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
     }
     s->has_global |= f->global;
     s->slot[slot].size_log2 = f->size_log2;
+    s->slot[slot].guarded = f->guarded;
     slot_link(tlb, s, slot, f->gpa >> 12);
     e = entry_of(s, slot);
     if (host_page) {

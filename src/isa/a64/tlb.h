@@ -79,7 +79,7 @@ struct a64_tlb_set {
     uint32_t large_sizes;               /* bit n: translations of 2^n bytes are in the set */
     uint64_t used[A64_TLB_SLOTS / 64];
     struct a64_tlb_slot {
-        uint64_t gpa_page : 52, size_log2 : 8;
+        uint64_t gpa_page : 52, size_log2 : 8, guarded : 1;
         uint32_t next, prev;            /* slot ids in the chain of the gpa, 0 = end */
     } slot[A64_TLB_SLOTS];
 };
@@ -120,6 +120,7 @@ struct a64_tlb_fill {
     bool global;                        /* nG = 0 */
     bool user;                          /* EL0 may use it (matters for EL1 under PAN) */
     bool unpriv;                        /* for the `unpriv` set instead of `cur` */
+    bool guarded;                       /* exec: GP = 1 (FEAT_BTI) */
     enum a64_tlb_table table;
 };
 
@@ -180,6 +181,12 @@ static inline uint64_t a64_tlb_gpa(struct a64_tlb_set *s, uint64_t va, enum a64_
     unsigned base = t == A64_TLB_READ ? 0 : t == A64_TLB_WRITE ? A64_TLB_N : 2 * A64_TLB_N;
 
     return (uint64_t)s->slot[base + a64_tlb_index(va, t)].gpa_page << 12 | (va & 0xfff);
+}
+
+/* Likewise for exec: was the page guarded? */
+static inline bool a64_tlb_guarded(struct a64_tlb_set *s, uint64_t va)
+{
+    return s->slot[2 * A64_TLB_N + a64_tlb_index(va, A64_TLB_EXEC)].guarded;
 }
 
 /* Entries of one page lie together, so that dropping a page looks at 64 of them. */
