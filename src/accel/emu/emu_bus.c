@@ -156,6 +156,13 @@ static void icache_broadcast(void *ctx, uint64_t gpa_first, uint64_t bytes)
     queue_own(ctx, (struct vcpu_maint){ { MAINT_ICACHE, gpa_first, bytes } });
 }
 
+static void icache_local(void *ctx, uint64_t gpa_first, uint64_t bytes)
+{
+    struct emu *m = ctx;
+
+    m->engine.icache_invalidate(m->engine.ctx, &m->cpu, gpa_first, bytes);
+}
+
 static void maintenance_wait(void *ctx)
 {
     struct emu *m = ctx;
@@ -241,6 +248,7 @@ void emu_bus_init(struct emu *m)
         .ram_page = ram_page, .mmio_read = mmio_read, .mmio_write = mmio_write,
         .sysreg_read = sysreg_read, .sysreg_write = sysreg_write,
         .tlbi_broadcast = tlbi_broadcast, .icache_broadcast = icache_broadcast,
+        .icache_local = icache_local,
         .maintenance_wait = maintenance_wait,
         .firmware_call = firmware_call, .semihosting = semihosting,
         .wait_for_event = emu_wait_for_event, .send_event = send_event,

@@ -59,6 +59,8 @@ struct a64_bus {
      * maintenance_wait(), which DSB calls. */
     void (*tlbi_broadcast)(void *ctx, const struct a64_tlbi *op);
     void (*icache_broadcast)(void *ctx, uint64_t gpa_first, uint64_t bytes); /* 0, ~0 = all */
+    /* Code at [gpa_first, + bytes) may have changed: this PE's own engine, at once. */
+    void (*icache_local)(void *ctx, uint64_t gpa_first, uint64_t bytes);
     void (*maintenance_wait)(void *ctx);
     /* HVC or SMC as a firmware call (PSCI): true if it was one; x0–x3 hold the results. */
     bool (*firmware_call)(void *ctx, bool is_smc);
@@ -108,6 +110,7 @@ struct a64_cpu {
     uint64_t sp_el[2];      /* SP_EL0, SP_EL1: the one not in `sp` is current here */
     bool debug_slow;        /* breakpoints or software step: see debug.h */
     uint8_t watch_n;        /* enabled watchpoints */
+    uint64_t ic_page;       /* gpa of the last IC IVAU since a DSB: sysop.c */
     void *interp;           /* the interpreter's own (decoded pages) */
 
     /* System registers: the rows of sysreg.def, and the register files. */
@@ -123,7 +126,6 @@ struct a64_cpu {
     uint64_t pmu_time;      /* when the counters were last brought up to date */
     uint64_t pmevcntr[A64_PMU_MAX], pmevtyper[A64_PMU_MAX];
 };
-
 
 /* PSTATE.NZCV in bits 31:28.  nzcv_ is as x86's LAHF and SETO give them: N in bit 15, Z in
  * bit 14, C in bit 8, V in bit 0; other bits may hold anything. */

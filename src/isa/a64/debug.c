@@ -28,7 +28,7 @@ static bool control_matches(uint64_t ctl, unsigned el)
 
 void a64_debug_update(struct a64_cpu *cpu)
 {
-    bool mde = cpu->mdscr_el1 & MDSCR_MDE, slow = stepping(cpu);
+    bool mde = cpu->mdscr_el1 & MDSCR_MDE, slow = stepping(cpu) || cpu->il;
     unsigned watch_n = 0;
 
     if (mde && enabled_at(cpu, cpu->el)) {
@@ -47,6 +47,10 @@ bool a64_debug_before(struct a64_cpu *cpu)
 {
     bool lower = cpu->el == 0;
 
+    if (cpu->il) {
+        a64_exception(cpu, A64_EC_ILLEGAL_STATE, 0, 0);
+        return true;
+    }
     if (stepping(cpu) && !cpu->ss) {
         a64_exception(cpu, lower ? A64_EC_STEP_LOWER : A64_EC_STEP_SAME,
                       1u << 24 | A64_FSC_DEBUG, 0);

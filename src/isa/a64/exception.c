@@ -54,7 +54,7 @@ void a64_cpu_reset(struct a64_cpu *cpu)
     cpu->el = cpu->spsel = 1;
     cpu->daif = 15;
     cpu->pan = cpu->uao = cpu->btype = cpu->ss = cpu->il = cpu->ssbs = cpu->dit = 0;
-    cpu->ex_addr = ~UINT64_C(0);
+    cpu->ex_addr = cpu->ic_page = ~UINT64_C(0);
 #define SR(name, field, op0, op1, crn, crm, op2, access, feat, reset, ...) cpu->field = reset;
 #define SRN(...)
 #define SRM(...)
@@ -102,6 +102,9 @@ static void enter(struct a64_cpu *cpu, unsigned vector, uint64_t ret)
 
 void a64_exception(struct a64_cpu *cpu, unsigned ec, uint32_t iss, unsigned ret_off)
 {
+    if (ret_off) {
+        cpu->ss = 0;            /* SVC has completed when its exception is taken (D2.11.4) */
+    }
     cpu->esr_el1 = ec << 26 | A64_ESR_IL | (iss & 0x1ffffff);
     enter(cpu, VECTOR_SYNC, cpu->pc + ret_off);
 }
@@ -160,12 +163,6 @@ static bool return_is_legal(const struct a64_cpu *cpu, uint32_t spsr)
     return m == 0 || m == 4 || m == 5;      /* EL0t, EL1t, EL1h; no AArch32 */
 }
 
-/* The address returned to: tag bytes go where TBI is on (AArch64.BranchAddr). */
-static uint64_t branch_address(const struct a64_cpu *cpu, uint64_t target)
-{
-    return a64_untag(cpu, target, true);
-}
-
 /* PSTATE.SS after ERET (D2.11.4): SPSR.SS if stepping is on and debug exceptions are disabled
  * here and enabled at the target, else 0. */
 static unsigned step_bit(const struct a64_cpu *cpu, uint32_t spsr)
@@ -210,7 +207,7 @@ void a64_exception_return(struct a64_cpu *cpu, uint64_t target)
             a64_tlb_set_el(cpu->tlb, el, pan);
         }
     }
-    cpu->pc = branch_address(cpu, target);
+    cpu->pc = a64_branch_address(cpu, target);
     cpu->ex_addr = ~UINT64_C(0);            /* ERET clears the local monitor (D1.4.4) */
     a64_debug_update(cpu);
     a64_interrupt_recheck(cpu);
@@ -229,4 +226,53 @@ void a64_firmware_call(struct a64_cpu *cpu, bool is_smc, unsigned imm16)
         cpu->pc = pc;               /* neither EL2 nor EL3 is there */
         a64_undefined(cpu);
     }
+}
+
+/* ---- hints and halting ---- */
+
+void a64_halting_breakpoint(struct a64_cpu *cpu, unsigned imm16)
+{
+    uint64_t pc = cpu->pc;
+
+    cpu->pc = pc + 4;
+    if (imm16 != 0xf000 || !cpu->bus.semihosting(cpu->bus.ctx)) {
+        cpu->pc = pc;
+        a64_undefined(cpu);
+    }
+}
+
+void a64_wait(struct a64_cpu *cpu, bool is_wfi)
+{
+    if (cpu->el == 0 && !(cpu->sctlr_el1 & (is_wfi ? SCTLR_NTWI : SCTLR_NTWE))) {
+        a64_exception(cpu, A64_EC_WFX, 1u << 24 | 0xe << 20 | !is_wfi, 0);
+        return;
+    }
+    cpu->pc += 4;
+    cpu->bus.wait_for_event(cpu->bus.ctx, is_wfi);
+}
+
+bool a64_bti_check(struct a64_cpu *cpu, uint32_t word)
+{
+    unsigned t = cpu->btype, hint = word >> 5 & 127;
+    bool ok = false;
+
+    if (!t || !a64_tlb_guarded(cpu->tlb->cur, cpu->pc)) {
+        return true;
+    }
+    if ((word & 0xfffff01f) == 0xd503201f) {
+        bool bt = cpu->sctlr_el1 & (cpu->el ? SCTLR_BT1 : SCTLR_BT0);
+        switch (hint) {
+        case 25:                                        /* PACIASP, PACIBSP: as BTI c */
+        case 27: ok = t != 3 || !bt; break;
+        case 34: ok = t != 3; break;                    /* BTI c */
+        case 36: ok = t != 2; break;                    /* BTI j */
+        case 38: ok = true; break;                      /* BTI jc */
+        }
+    } else {
+        ok = (word & 0xffe0001f) == 0xd4200000 || (word & 0xffe0001f) == 0xd4400000;
+    }
+    if (!ok) {                                          /* not BRK and HLT either */
+        a64_exception(cpu, A64_EC_BTI, t, 0);
+    }
+    return ok;
 }

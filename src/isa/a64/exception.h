@@ -33,6 +33,14 @@ void a64_exception_return(struct a64_cpu *cpu, uint64_t target);
 /* HVC and SMC: a firmware call, or UNDEFINED.  Leaves pc behind the instruction. */
 void a64_firmware_call(struct a64_cpu *cpu, bool is_smc, unsigned imm16);
 
+/* HLT: semihosting if it is on, otherwise UNDEFINED. */
+void a64_halting_breakpoint(struct a64_cpu *cpu, unsigned imm16);
+/* WFI and WFE with their traps.  Leave pc behind the instruction. */
+void a64_wait(struct a64_cpu *cpu, bool is_wfi);
+/* FEAT_BTI: may `word`, at pc, be the target of a branch with PSTATE.BTYPE as it is?  Otherwise
+ * the exception has been taken.  To be asked where BTYPE is not 0; the exec TLB has pc's page. */
+bool a64_bti_check(struct a64_cpu *cpu, uint32_t word);
+
 /* PSTATE in the layout of SPSR_EL1. */
 uint32_t a64_pstate_get(const struct a64_cpu *cpu);
 

@@ -35,3 +35,9 @@ void a64_regime_update(struct a64_cpu *cpu);
 
 /* VA without its tag byte (TBI), sign-extended from bit 55 where it applies. */
 uint64_t a64_untag(const struct a64_cpu *cpu, uint64_t va, bool instruction);
+
+/* The pc after a branch to `target`: a tag byte goes where TBI is on (AArch64.BranchAddr()). */
+static inline uint64_t a64_branch_address(const struct a64_cpu *cpu, uint64_t target)
+{
+    return (cpu->tcr_el1 >> 37 & 3) ? a64_untag(cpu, target, true) : target;
+}

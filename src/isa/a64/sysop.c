@@ -99,6 +99,12 @@ static bool cache_user(struct a64_cpu *cpu, uint32_t enc, unsigned rt, uint64_t 
     return is_ic ? ic_ivau(cpu, va) : cache_address(cpu, va, A64_READ, &gpa);
 }
 
+void a64_dsb(struct a64_cpu *cpu)
+{
+    cpu->ic_page = ~UINT64_C(0);
+    cpu->bus.maintenance_wait(cpu->bus.ctx);
+}
+
 /* ---- AT (C5.4): PAR_EL1 ---- */
 
 static bool address_translate(struct a64_cpu *cpu, unsigned op2, uint64_t va, bool with_pan)
