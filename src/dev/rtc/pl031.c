@@ -143,7 +143,7 @@ static bool pl031_after_load(struct device *d, struct err *e)
 {
     struct pl031 *s = from(d);
 
-    if (s->base_ns < -INT64_MAX / 4 || s->base_ns > INT64_MAX / 4) {
+    if (s->base_ns < -INT64_MAX / 2 || s->base_ns > INT64_MAX / 2) {
         return err_set(e, "the time is out of range");
     }
     s->irq_mask &= 1;

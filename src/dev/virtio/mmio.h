@@ -17,7 +17,7 @@ struct err;
 extern const struct device_class virtio_mmio_class;
 
 /* Plugs `d`, of a class with bus "virtio-bus" and not yet realized, into `transport`.  The
- * transport does not own it: free the transport first, then the device. */
+ * transport does not own it: free the device first, then the transport. */
 bool virtio_mmio_attach(struct device *transport, struct device *d, struct err *e);
 /* The device plugged in, or NULL. */
 struct device *virtio_mmio_attached(const struct device *transport);

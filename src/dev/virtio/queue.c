@@ -202,20 +202,18 @@ bool virtq_push(struct virtqueue *q, const struct virtq_chain *c, uint32_t writt
 bool virtq_wants_interrupt(struct virtqueue *q)
 {
     uint16_t event, flags, old = q->signalled_used, new = q->used_idx;
-    bool valid = q->signalled_valid;
 
     if (!q->ready) {
         return false;
     }
     atomic_thread_fence(memory_order_seq_cst);      /* our index before the driver's wish */
-    if (!q->event_idx) {
-        return read16(q, q->avail, &flags) && !(flags & AVAIL_NO_INTERRUPT);
-    }
     q->signalled_used = new;
-    q->signalled_valid = true;
+    if (!q->event_idx) {
+        return new != old && read16(q, q->avail, &flags) && !(flags & AVAIL_NO_INTERRUPT);
+    }
     /* 2.7.10: when the index passed used_event since we last looked. */
     return read16(q, used_event(q), &event) &&
-           (!valid || (uint16_t)(new - event - 1) < (uint16_t)(new - old));
+           (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 }
 
 void virtq_kicks_enable(struct virtqueue *q, bool on)
@@ -284,7 +282,6 @@ const struct device_state virtqueue_state[] = {
     STATE(struct virtqueue, last_avail),
     STATE(struct virtqueue, used_idx),
     STATE(struct virtqueue, signalled_used),
-    STATE(struct virtqueue, signalled_valid),
     STATE(struct virtqueue, pfn),
     STATE(struct virtqueue, align),
     { 0 },

@@ -28,8 +28,7 @@ struct virtqueue {
     bool indirect;
     uint16_t last_avail;            /* the next entry of the available ring */
     uint16_t used_idx;
-    uint16_t signalled_used;        /* used_idx when the driver was last notified or asked */
-    bool signalled_valid;
+    uint16_t signalled_used;        /* used_idx when we last looked whether to interrupt */
     /* Legacy transport only. */
     uint32_t pfn, align;
 };

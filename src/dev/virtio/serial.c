@@ -523,6 +523,7 @@ static void port_unrealize(struct device *d)
         chr_attach(port_from(d)->chr, NULL, NULL);
     }
     free(port_from(d)->out);
+    port_from(d)->serial->port[port_from(d)->nr] = NULL;
 }
 
 static const struct device_option port_options[] = {

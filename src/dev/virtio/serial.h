@@ -12,5 +12,5 @@ struct device;
 struct err;
 
 /* Takes the port's option nr=, or the next free number (0 only for a virtconsole).  `serial` may
- * be realized already.  Free the serial device first, then its ports. */
+ * be realized already.  Free the ports first, then the serial device. */
 bool virtio_serial_attach(struct device *serial, struct device *port, struct err *e);
