@@ -138,7 +138,7 @@ void json_free(struct json *j)
     free(j);
 }
 
-/* ---- reading out --------------------------------------------------------------------------- */
+/* ---- reading out ---------------------------------------------------------------------------- */
 
 struct json *json_get(const struct json *dict, const char *key)
 {
@@ -208,7 +208,7 @@ const char *json_type_name(enum json_type t)
     return names[t];
 }
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* The letter that follows the backslash for `c`, or 0. */
 static char escape_letter(uint32_t c)
@@ -319,7 +319,7 @@ void json_write(const struct json *j, bool pretty, struct strbuf *out)
     write_value(j, pretty, 0, out);
 }
 
-/* ---- framer -------------------------------------------------------------------------------- */
+/* ---- framer --------------------------------------------------------------------------------- */
 
 /* One more byte of a value that has started; true when the value is complete. */
 static bool framer_step(struct json_framer *f, char c)

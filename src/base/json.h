@@ -51,7 +51,7 @@ bool json_i64(const struct json *j, int64_t *out);
 bool json_bool(const struct json *j, bool *out);
 const char *json_type_name(enum json_type t);
 
-/* ---- building ------------------------------------------------------------------------------ */
+/* ---- building ------------------------------------------------------------------------------- */
 
 struct json *json_new_null(void);
 struct json *json_new_bool(bool b);
@@ -66,13 +66,13 @@ struct json *json_new_dict(void);
 struct json *json_put(struct json *dict, const char *key, struct json *value);
 struct json *json_append(struct json *list, struct json *value);
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* On one line, as QMP does: {"a": 1, "b": [2, 3]}; or indented by four blanks a level. */
 void json_write(const struct json *j, bool pretty, struct strbuf *out);
 void json_write_str(const char *text, struct strbuf *out);  /* quoted; bad UTF-8 is U+FFFD */
 
-/* ---- a stream of values (QMP) ---------------------------------------------------------------- */
+/* ---- a stream of values (QMP) --------------------------------------------------------------- */
 
 /* Finds where a value ends while bytes arrive.  Zero-initialise; free with json_framer_free(). */
 struct json_framer {

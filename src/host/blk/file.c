@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -16,7 +17,7 @@
 
 enum { BOUNCE_BYTES = 1 << 20, DIRECT_ALIGN_BYTES = 512 };
 
-/* ---- locks ------------------------------------------------------------------------------------ */
+/* ---- locks ---------------------------------------------------------------------------------- */
 
 /* So that QEMU (and qemu-img) and Pando keep each other away from an image that the other one
  * writes, the same bytes of the file are locked, by locks of the open file:
@@ -73,7 +74,7 @@ static bool file_lock(const struct blk_file *f, const struct blk_file_options *o
     return true;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 /* Without format=, an image of another format must not be taken for raw: a guest would see and
  * then destroy the format's own data. */
@@ -171,7 +172,7 @@ void blk_file_close(struct blk_file *f)
     *f = (struct blk_file){ .fd = -1 };
 }
 
-/* ---- reading and writing ------------------------------------------------------------------------ */
+/* ---- reading and writing -------------------------------------------------------------------- */
 
 static bool is_aligned(const struct iovec *v, unsigned n)
 {
@@ -244,12 +245,19 @@ int blk_file_rw(const struct blk_file *f, bool write, struct blk_cursor *c, uint
     return 0;
 }
 
+bool blk_file_read_cached(const struct blk_file *f, const struct iovec *iov, unsigned n_iov,
+                          uint64_t offset, uint64_t n_bytes)
+{
+    /* What goes wrong here (short, EAGAIN, …) is tried again by a thread, and told then. */
+    return !f->direct && preadv2(f->fd, iov, (int)n_iov, offset, RWF_NOWAIT) == (ssize_t)n_bytes;
+}
+
 int blk_file_flush(const struct blk_file *f)
 {
     return fdatasync(f->fd) < 0 ? -errno : 0;
 }
 
-/* ---- discard and zeroes ------------------------------------------------------------------------- */
+/* ---- discard and zeroes --------------------------------------------------------------------- */
 
 static int punch(const struct blk_file *f, int mode, uint64_t offset, uint64_t n_bytes)
 {

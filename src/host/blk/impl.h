@@ -11,7 +11,7 @@
 #include "base/trace.h"
 #include "host/blk/blk.h"
 
-/* ---- iov.c: walking a list of memory pieces --------------------------------------------------- */
+/* ---- iov.c: walking a list of memory pieces ------------------------------------------------- */
 
 struct blk_cursor {
     const struct iovec *iov;
@@ -28,7 +28,7 @@ void blk_cursor_advance(struct blk_cursor *c, size_t n_bytes);
 void blk_cursor_copy(struct blk_cursor *c, void *buf, size_t n_bytes, bool to_buf);
 void blk_cursor_zero(struct blk_cursor *c, uint64_t n_bytes);
 
-/* ---- file.c ------------------------------------------------------------------------------------ */
+/* ---- file.c --------------------------------------------------------------------------------- */
 
 struct blk_file {
     int fd;
@@ -50,11 +50,14 @@ void blk_file_close(struct blk_file *f);
 /* All return 0 or -errno.  What is beyond the end of the file reads as zeroes. */
 int blk_file_rw(const struct blk_file *f, bool write, struct blk_cursor *c, uint64_t offset,
                 uint64_t n_bytes);
+/* Reads all of it from the host's cache without waiting, or returns false. */
+bool blk_file_read_cached(const struct blk_file *f, const struct iovec *iov, unsigned n_iov,
+                          uint64_t offset, uint64_t n_bytes);
 int blk_file_flush(const struct blk_file *f);
 int blk_file_discard(const struct blk_file *f, uint64_t offset, uint64_t n_bytes);
 int blk_file_zero(const struct blk_file *f, uint64_t offset, uint64_t n_bytes, bool may_unmap);
 
-/* ---- overlay.c: snapshot=on -------------------------------------------------------------------- */
+/* ---- overlay.c: snapshot=on ----------------------------------------------------------------- */
 
 struct blk_overlay;
 

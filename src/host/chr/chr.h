@@ -38,7 +38,7 @@ struct chr_handlers {
     void (*writable)(void *ctx);
 };
 
-/* ---- making: on the loop's thread, or before it runs ----------------------------------------- */
+/* ---- making: on the loop's thread, or before it runs ---------------------------------------- */
 
 /* A backend by its options: backend=stdio|null|none|file|pipe|pty|socket|serial, id=LABEL, mux=on,
  * and what `-chardev BACKEND` takes in QEMU.  May wait for a connection (server=on,wait=on).

@@ -118,7 +118,7 @@ const struct chr_class chr_class_file = {
     .close = stream_close, .write = stream_write, .input_pause = stream_input_pause,
 };
 
-/* ---- pipe: PATH.in and PATH.out, or PATH for both -------------------------------------------- */
+/* ---- pipe: PATH.in and PATH.out, or PATH for both ------------------------------------------- */
 
 static bool pipe_open(struct chr *c, const struct opts *o, struct err *e)
 {
@@ -163,7 +163,7 @@ const struct chr_class chr_class_pipe = {
     .close = stream_close, .write = stream_write, .input_pause = stream_input_pause,
 };
 
-/* ---- serial: a terminal line of the host ----------------------------------------------------- */
+/* ---- serial: a terminal line of the host ---------------------------------------------------- */
 
 static bool serial_open(struct chr *c, const struct opts *o, struct err *e)
 {

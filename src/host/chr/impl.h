@@ -46,7 +46,7 @@ struct chr {
     struct loop_work accept_work, opened_work, break_work;
 };
 
-/* ---- chr.c, for backends: on the loop's thread, without c->lock ------------------------------ */
+/* ---- chr.c, for backends: on the loop's thread, without c->lock ----------------------------- */
 
 /* Common part of a new backend. */
 struct chr *chr_new(const struct chr_class *cls, struct loop *l, const struct trace *t,
@@ -60,7 +60,7 @@ void chr_event_tell(struct chr *c, enum chr_event ev);
 /* There is room in the output again: tells the front end, if it waits for that. */
 void chr_out_room(struct chr *c);
 
-/* ---- stream.c: a backend over one or two descriptors ----------------------------------------- */
+/* ---- stream.c: a backend over one or two descriptors ---------------------------------------- */
 
 struct chr_stream {
     struct chr c;
@@ -89,7 +89,7 @@ void stream_finish(struct chr_stream *s, int timeout_ms);
 size_t stream_write(struct chr *c, const uint8_t *p, size_t n_bytes);   /* a chr_class.write */
 void stream_input_pause(struct chr *c, bool pause);
 
-/* ---- the classes ----------------------------------------------------------------------------- */
+/* ---- the classes ---------------------------------------------------------------------------- */
 
 extern const struct chr_class chr_class_null, chr_class_file, chr_class_pipe, chr_class_serial;
 extern const struct chr_class chr_class_pty, chr_class_stdio, chr_class_socket;
@@ -99,7 +99,7 @@ struct chr *mux_claim(struct chr *mux, struct err *e);
 void mux_release(struct chr *port);
 bool chr_is_mux(const struct chr *c);
 
-/* ---- tty.c: the terminal this process was started on ----------------------------------------- */
+/* ---- tty.c: the terminal this process was started on ---------------------------------------- */
 
 /* Switches standard input's terminal to raw mode (`signals`: Ctrl-C and its like still send
  * signals) until tty_restore(), the end of the process, or its death by a signal. */

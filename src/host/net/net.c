@@ -10,7 +10,7 @@
 #include "base/nearest.h"
 #include "host/net/impl.h"
 
-/* ---- queues ----------------------------------------------------------------------------------- */
+/* ---- queues --------------------------------------------------------------------------------- */
 
 static void queue_init(struct net_queue *q)
 {
@@ -57,7 +57,7 @@ static void queue_drop(struct net_queue *q)
     }
 }
 
-/* ---- to the host ------------------------------------------------------------------------------ */
+/* ---- to the host ---------------------------------------------------------------------------- */
 
 bool net_send(struct net *n, const struct iovec *iov, unsigned n_iov)
 {
@@ -112,7 +112,7 @@ static void to_host_run(void *ctx)
     }
 }
 
-/* ---- to the guest ----------------------------------------------------------------------------- */
+/* ---- to the guest --------------------------------------------------------------------------- */
 
 void net_to_guest(struct net *n, const void *frame, size_t n_bytes)
 {
@@ -158,7 +158,7 @@ void net_attach(struct net *n, const struct net_handlers *h, void *ctx)
     queue_drop(&n->to_guest);
 }
 
-/* ---- backends ----------------------------------------------------------------------------------- */
+/* ---- backends ------------------------------------------------------------------------------- */
 
 static bool none_open(struct net *n, const struct opts *o, struct err *e)
 {

@@ -3,7 +3,8 @@
  *
  * libslirp belongs to the loop's thread.  It wants to be asked before each poll() which
  * descriptors it waits for.  They are kept in an epoll set of its own, which the loop watches as
- * one descriptor: libslirp may close a socket without a word, and a set of our own can bear that. */
+ * one descriptor: libslirp may close a socket without a word, and a set of our own can bear
+ * that. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -46,7 +47,7 @@ static struct net_user *user_of(struct net *n)
     return CONTAINER_OF(n, struct net_user, n);
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------- */
+/* ---- descriptors ---------------------------------------------------------------------------- */
 
 static uint32_t epoll_bits(int slirp_bits)
 {
@@ -124,7 +125,7 @@ static void set_adjust(struct net_user *u, int fd, struct watch *w)
     w->set = want;
 }
 
-/* ---- libslirp's turn ------------------------------------------------------------------------------ */
+/* ---- libslirp's turn ------------------------------------------------------------------------ */
 
 static void refill(void *ctx, int64_t *timeout_ns)
 {
@@ -183,7 +184,7 @@ static void user_to_host(struct net *n, const uint8_t *frame, size_t n_bytes)
     u->dirty = true;
 }
 
-/* ---- what libslirp calls --------------------------------------------------------------------------- */
+/* ---- what libslirp calls -------------------------------------------------------------------- */
 
 static ssize_t cb_send_packet(const void *frame, size_t n_bytes, void *opaque)
 {
@@ -267,7 +268,7 @@ static const SlirpCb callbacks = {
     .notify = cb_notify,
 };
 
-/* ---- forwarded ports -------------------------------------------------------------------------------- */
+/* ---- forwarded ports ------------------------------------------------------------------------ */
 
 static bool user_hostfwd(struct net *n, const char *rule, bool add, struct err *e)
 {
@@ -323,7 +324,7 @@ static bool hostfwds_add(struct net *n, const struct opts *o, struct err *e)
     return true;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static bool user_open(struct net *n, const struct opts *o, struct err *e)
 {

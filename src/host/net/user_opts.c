@@ -31,7 +31,7 @@ const struct opt_row user_rows[] = {
     { 0 },
 };
 
-/* ---- IPv4 ------------------------------------------------------------------------------------- */
+/* ---- IPv4 ----------------------------------------------------------------------------------- */
 
 static bool address_parse(const char *key, const char *text, struct in_addr *out, struct err *e)
 {
@@ -112,7 +112,7 @@ static bool ipv4_read(struct user_config *c, const struct opts *o, struct err *e
     return true;
 }
 
-/* ---- IPv6 ------------------------------------------------------------------------------------- */
+/* ---- IPv6 ----------------------------------------------------------------------------------- */
 
 static bool address6_parse(const char *key, const char *text, struct in6_addr *out,
                            struct err *e)
@@ -144,7 +144,7 @@ static bool ipv6_read(struct user_config *c, const struct opts *o, struct err *e
            (!dns || address6_parse("ipv6-dns", dns, &c->dns6, e));
 }
 
-/* ---- all -------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 bool user_config_read(struct user_config *c, const struct opts *o, struct err *e)
 {
@@ -174,7 +174,7 @@ bool user_config_read(struct user_config *c, const struct opts *o, struct err *e
     return true;
 }
 
-/* ---- hostfwd ---------------------------------------------------------------------------------- */
+/* ---- hostfwd -------------------------------------------------------------------------------- */
 
 /* "[address]:port" up to `end`. */
 static bool endpoint_parse(const char *rule, const char *at, const char *end, unsigned port_min,

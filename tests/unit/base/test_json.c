@@ -117,7 +117,8 @@ static void test_access(void)
     json_put(j, "bad", json_new_strf("%s", "a\xff\x7f"));
     json_append(json_put(j, "l", json_new_list()), json_new_int(3));
     json_write(j, true, &b);
-    CHECK(!strcmp(b.text, "{\n    \"bad\": \"a\\uFFFD\\u007F\",\n    \"l\": [\n        3\n    ]\n}"),
+    CHECK(!strcmp(b.text, "{\n    \"bad\": \"a\\uFFFD\\u007F\",\n    \"l\": ["
+                  "\n        3\n    ]\n}"),
           "%s", b.text);
     strbuf_free(&b);
     json_free(j);

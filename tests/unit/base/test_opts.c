@@ -3,7 +3,9 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/mono.h"
 #include "base/opts.h"
+#include "base/prng.h"
 #include "base/strbuf.h"
 
 #include <string.h>
@@ -169,8 +171,47 @@ static void test_table(void)
     opts_destroy(more);
 }
 
+/* Any text is either refused with a reason, or means the same when its dump is read again. */
+static void test_random(void)
+{
+    static const char letters[] = "ab.0,,==no-{}'\":[]1x?";
+    uint64_t seed = (uint64_t)mono_now_ns();
+    struct prng p;
+
+    prng_init(&p, seed);
+    for (int round = 0; round < 20000; round++) {
+        struct opts *o = opts_create(), *again = opts_create();
+        struct strbuf b = { 0 }, c = { 0 };
+        struct err e = { 0 };
+        char text[40] = { 0 }, *save, *line;
+
+        for (uint64_t i = 0, n = prng_below(&p, sizeof text - 1); i < n; i++) {
+            text[i] = letters[prng_below(&p, sizeof letters - 1)];
+        }
+        if (opts_parse(o, text, prng_below(&p, 2) ? "driver" : NULL, &e)) {
+            opts_dump(o, &b);
+            opts_merge(again, o);
+            opts_dump(again, &c);
+            CHECK(!strcmp(b.text, c.text), "seed %llu: '%s'\n%s\n%s", (unsigned long long)seed,
+                  text, b.text, c.text);
+            for (line = strtok_r(b.text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                line[strcspn(line, "=")] = 0;
+                CHECK(opts_has(o, line), "seed %llu: '%s' has no %s", (unsigned long long)seed,
+                      text, line);
+            }
+        } else {
+            CHECK(e.text[0], "seed %llu: '%s'", (unsigned long long)seed, text);
+        }
+        strbuf_free(&b);
+        strbuf_free(&c);
+        opts_destroy(o);
+        opts_destroy(again);
+    }
+}
+
 int main(void)
 {
+    test_random();
     test_lex();
     test_getters();
     test_sizes();

@@ -47,7 +47,7 @@ static void image_make(size_t n, uint8_t *fill)
     close(fd);
 }
 
-/* ---- one request at a time ----------------------------------------------------------------------- */
+/* ---- one request at a time ------------------------------------------------------------------ */
 
 struct waiter {
     struct blk_req r;
@@ -180,7 +180,7 @@ static void test_no_space(struct loop *l)
     blk_destroy(b);
 }
 
-/* ---- many requests against a model ------------------------------------------------------------------ */
+/* ---- many requests against a model ---------------------------------------------------------- */
 
 enum { SLOTS_N = 16, SLOT_BYTES = IMAGE_BYTES / SLOTS_N, ROUNDS_N = 600 };
 
@@ -288,7 +288,7 @@ static void test_random(struct loop *l, const char *options, bool changes_image)
     free(f);
 }
 
-/* ---- locks -------------------------------------------------------------------------------------------- */
+/* ---- locks ---------------------------------------------------------------------------------- */
 
 static void test_locks(struct loop *l)
 {

@@ -23,7 +23,7 @@
 
 static char dir[] = "/tmp/pando-test-chr-XXXXXX";
 
-/* ---- a front end that records ----------------------------------------------------------------- */
+/* ---- a front end that records --------------------------------------------------------------- */
 
 struct front {
     struct strbuf got;
@@ -101,7 +101,7 @@ static size_t hear(int fd, char *buf, size_t n)
     return MAX(k, 0);
 }
 
-/* ---- short forms ------------------------------------------------------------------------------ */
+/* ---- short forms ---------------------------------------------------------------------------- */
 
 static void test_short(void)
 {
@@ -168,7 +168,7 @@ static void test_refused(struct loop *l)
     }
 }
 
-/* ---- sockets ---------------------------------------------------------------------------------- */
+/* ---- sockets -------------------------------------------------------------------------------- */
 
 static void test_unix_server(struct loop *l)
 {
@@ -269,7 +269,8 @@ static void test_backpressure(struct loop *l)
 
 static void test_telnet(struct loop *l)
 {
-    static const uint8_t in[] = "a\xff\xfb\x01" "b\xff\xff" "c\r\0d\xff\xf3\xff\xfa\x18\x00\xff\xf0" "e";
+    static const uint8_t in[] = "a\xff\xfb\x01" "b\xff\xff"
+                                "c\r\0d\xff\xf3\xff\xfa\x18\x00\xff\xf0" "e";
     struct front f = { .limit = SIZE_MAX };
     struct sockaddr_in a = { .sin_family = AF_INET };
     struct err e = { 0 };
@@ -308,7 +309,7 @@ static void test_telnet(struct loop *l)
     strbuf_free(&f.got);
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static void test_files(struct loop *l)
 {
@@ -379,7 +380,7 @@ static void test_pty(struct loop *l)
     strbuf_free(&f.got);
 }
 
-/* ---- multiplexer ------------------------------------------------------------------------------ */
+/* ---- multiplexer ---------------------------------------------------------------------------- */
 
 static void on_quit(void *ctx)
 {
@@ -440,7 +441,7 @@ static void test_mux(struct loop *l)
     strbuf_free(&mon.got);
 }
 
-/* ---- stdio: in a child, on a terminal of its own ------------------------------------------------ */
+/* ---- stdio: in a child, on a terminal of its own -------------------------------------------- */
 
 static void stdio_child(int slave, bool crash)
 {

@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- a guest of a few frames -------------------------------------------------------------------- */
+/* ---- a guest of a few frames ---------------------------------------------------------------- */
 
 static const uint8_t guest_mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
 
@@ -129,7 +129,7 @@ static struct net *make(struct loop *l, const char *netdev, struct err *e)
 
 #define RUN_UNTIL(l, cond) do { while (!(cond)) loop_run_once(l, NS_PER_S / 50); } while (0)
 
-/* ---- options -------------------------------------------------------------------------------------- */
+/* ---- options -------------------------------------------------------------------------------- */
 
 static void config(const char *text, const char *want)
 {
@@ -191,7 +191,7 @@ static void test_options(struct loop *l)
     CHECK(!make(l, "user,id=n0,net=x", &e) && strstr(e.text, "network 'n0': net:"), "%s", e.text);
 }
 
-/* ---- traffic --------------------------------------------------------------------------------------- */
+/* ---- traffic -------------------------------------------------------------------------------- */
 
 static void test_ping_dhcp(struct guest *g)
 {
@@ -206,7 +206,8 @@ static void test_ping_dhcp(struct guest *g)
     g->last_n = 0;
     guest_ip(g, IPPROTO_ICMP, "10.0.2.15", "10.0.2.2", icmp, sizeof icmp);
     RUN_UNTIL(g->loop, g->last_n);
-    CHECK(g->last[14 + 9] == IPPROTO_ICMP && g->last[34] == 0 && !memcmp(g->last + 42, "pandopan", 8));
+    CHECK(g->last[14 + 9] == IPPROTO_ICMP && g->last[34] == 0 &&
+          !memcmp(g->last + 42, "pandopan", 8));
 
     memcpy(dhcp, "\0\x44\0\x43\x01\x34\0\0", 8);        /* port 68 to 67, 308 bytes, no sum */
     memcpy(dhcp + 8, "\x01\x01\x06\0pand", 8);          /* request, Ethernet, transaction */
