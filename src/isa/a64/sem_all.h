@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every semantic body, in the order in which they use each other's helpers.  An engine that has
- * defined the vocabulary (vocab.h) and SEM() includes this. */
+/* All semantic bodies, for an engine that has defined the vocabulary (vocab.h): one function
+ * sem_NAME(env *, struct f_NAME) per row of the .isa files.  Later files use earlier ones'
+ * helpers. */
+#define SEM(name) static inline void sem_##name(env *e, struct f_##name f)
 #include "isa/a64/sem_int.h"
 #include "isa/a64/sem_branch.h"
 #include "isa/a64/sem_mem.h"
@@ -10,3 +12,4 @@
 #include "isa/a64/sem_fp.h"
 #include "isa/a64/sem_crypto.h"
 #include "isa/a64/sem_vmem.h"
+#undef SEM
