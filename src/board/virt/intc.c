@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "board/virt/memmap.h"
 #include "board/virt/virt_priv.h"
+#include "dev/intc/gicv2.h"
 #include "dev/timer/arm_timer.h"
 #include "mem/space.h"
 #include "vm/vm.h"
@@ -16,6 +17,8 @@ void virt_irq_deliver(struct virt *b, const struct irq_msg *m)
     if (m->to == IRQ_MSG_TO_DISTRIBUTOR) {
         if (b->gicv3) {
             gicv3_dist_message(b->gicv3, m);
+        } else if (b->gicv2) {
+            gicv2_message(b->gicv2, m);
         }
     } else if (m->to < b->vm->vcpus_n && b->cpu[m->to].gicv3) {
         gicv3_cpu_message(b->cpu[m->to].gicv3, m);
@@ -35,8 +38,16 @@ static void set_cpu_line(void *ctx, bool is_fiq, bool level)
     v->ops->set_line(v, is_fiq ? VCPU_FIQ : VCPU_IRQ, level);
 }
 
+static void set_cpu_line_v2(void *ctx, unsigned cpu, bool is_fiq, bool level)
+{
+    set_cpu_line(&((struct virt *)ctx)->cpu[cpu], is_fiq, level);
+}
+
 struct irq virt_spi(struct virt *b, unsigned spi)
 {
+    if (b->gicv2) {
+        return gicv2_irq(b->gicv2, GICV2_SPI_FIRST + spi);
+    }
     return gicv3_dist_irq(b->gicv3, GICV3_SPI_FIRST + spi);
 }
 
@@ -65,16 +76,32 @@ static bool build_redist(struct virt *b, const struct virt_config *c, unsigned n
     return mem_space_add_mmio(b->vm->mem, base, GICV3_REDIST_BYTES, ops, ctx, "gicv3-redist", e);
 }
 
-static struct irq timer_irq(struct virt *b, unsigned n, unsigned intid)
+/* With GICv2, PPIs go to where all of the GIC is. */
+static void send_ppi_v2(void *ctx, unsigned intid, bool level)
 {
-    return gicv3_cpu_irq(b->cpu[n].gicv3, intid);
+    struct virt_cpu *p = ctx;
+    const struct irq_sink *sink = &p->board->vm->irq_sink;
+    struct irq_msg m = gicv2_ppi_message(p->index, intid, level);
+
+    sink->send(sink->ctx, &m);
+}
+
+static struct irq ppi(struct virt *b, unsigned n, unsigned intid)
+{
+    if (b->gic_version == 3) {
+        return gicv3_cpu_irq(b->cpu[n].gicv3, intid);
+    }
+    if (b->gicv2) {
+        return gicv2_ppi(b->gicv2, n, intid);
+    }
+    return (struct irq){ .set = send_ppi_v2, .ctx = &b->cpu[n], .n = intid };
 }
 
 static bool build_timer(struct virt *b, unsigned n, struct err *e)
 {
     struct irq irq[ARM_TIMER_COUNT] = {
-        [ARM_TIMER_PHYS] = timer_irq(b, n, VIRT_PPI_PHYS_TIMER),
-        [ARM_TIMER_VIRT] = timer_irq(b, n, VIRT_PPI_VIRT_TIMER),
+        [ARM_TIMER_PHYS] = ppi(b, n, VIRT_PPI_PHYS_TIMER),
+        [ARM_TIMER_VIRT] = ppi(b, n, VIRT_PPI_VIRT_TIMER),
     };
 
     b->cpu[n].timer = arm_timer_new(b->vm->clock, irq, e);
@@ -96,6 +123,19 @@ static bool build_gicv3(struct virt *b, const struct virt_config *c, struct err 
                                           &gicv3_dist_mmio, b->gicv3, "gicv3-dist", e);
 }
 
+static bool build_gicv2(struct virt *b, const struct virt_config *c, struct err *e)
+{
+    if (!b->is_root) {
+        return true;
+    }
+    b->gicv2 = gicv2_new(GICV2_SPI_FIRST + VIRT_SPIS_N, c->cpus_n, set_cpu_line_v2, b, e);
+    return b->gicv2 &&
+           mem_space_add_mmio(b->vm->mem, VIRT_GICD_BASE, VIRT_GICD_BYTES, &gicv2_dist_mmio,
+                              b->gicv2, "gicv2-dist", e) &&
+           mem_space_add_mmio(b->vm->mem, VIRT_GICC_BASE, VIRT_GICC_BYTES, &gicv2_cpu_mmio,
+                              b->gicv2, "gicv2-cpu", e);
+}
+
 bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e)
 {
     for (unsigned i = 0; i < c->cpus_n; i++) {
@@ -107,10 +147,7 @@ bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e)
         b->vm->irq_sink = (struct irq_sink){ .send = send_direct, .ctx = b };
         b->joins_parts = true;
     }
-    if (c->gic_version != 3) {
-        return err_set(e, "gic-version=2 is not there yet: use gic-version=3");
-    }
-    if (!build_gicv3(b, c, e)) {
+    if (c->gic_version == 2 ? !build_gicv2(b, c, e) : !build_gicv3(b, c, e)) {
         return false;
     }
     for (unsigned i = 0; i < c->cpus_n; i++) {
@@ -134,6 +171,9 @@ void virt_intc_reset(struct virt *b)
     if (b->gicv3) {
         gicv3_dist_reset(b->gicv3);
     }
+    if (b->gicv2) {
+        gicv2_reset(b->gicv2);
+    }
 }
 
 void virt_intc_free(struct virt *b)
@@ -143,6 +183,7 @@ void virt_intc_free(struct virt *b)
         gicv3_cpu_free(b->cpu[i].gicv3);
     }
     gicv3_dist_free(b->gicv3);
+    gicv2_free(b->gicv2);
     if (b->joins_parts) {
         b->vm->irq_sink = (struct irq_sink){ 0 };
     }
@@ -156,6 +197,9 @@ static bool is_timer(uint32_t enc)
     return (enc >> 14) == 3 && (enc >> 7 & 15) == 14;
 }
 
+/* ICC_SRE_EL1 is what software asks whether there are others: with GICv2, it is zero. */
+#define ICC_SRE_EL1 (3u << 14 | 12 << 7 | 12 << 3 | 5)
+
 bool virt_vcpu_sysreg_read(struct virt *b, unsigned n, uint32_t enc, uint64_t *v)
 {
     struct virt_cpu *p = &b->cpu[n];
@@ -163,7 +207,8 @@ bool virt_vcpu_sysreg_read(struct virt *b, unsigned n, uint32_t enc, uint64_t *v
     if (is_timer(enc)) {
         return arm_timer_sysreg_read(p->timer, enc, v);
     }
-    return p->gicv3 && gicv3_cpu_sysreg_read(p->gicv3, enc, v);
+    *v = 0;
+    return p->gicv3 ? gicv3_cpu_sysreg_read(p->gicv3, enc, v) : enc == ICC_SRE_EL1;
 }
 
 bool virt_vcpu_sysreg_write(struct virt *b, unsigned n, uint32_t enc, uint64_t v)
@@ -173,7 +218,7 @@ bool virt_vcpu_sysreg_write(struct virt *b, unsigned n, uint32_t enc, uint64_t v
     if (is_timer(enc)) {
         return arm_timer_sysreg_write(p->timer, enc, v);
     }
-    return p->gicv3 && gicv3_cpu_sysreg_write(p->gicv3, enc, v);
+    return p->gicv3 ? gicv3_cpu_sysreg_write(p->gicv3, enc, v) : enc == ICC_SRE_EL1;
 }
 
 struct arm_timer *virt_vcpu_timer(struct virt *b, unsigned n)

@@ -258,6 +258,30 @@ static void test_interrupts(void)
     machine_free(m);
 }
 
+static void test_gicv2(void)
+{
+    struct virt_config c;
+    struct err e = { "" };
+    uint64_t v;
+    virt_config_init(&c);
+    c.cpus_n = c.cores_n = 2;
+    c.gic_version = 2;
+    struct machine *m = machine_new(&c, false, &e);
+    CHECK(m && virt_reset(m->board, &e), "%s", e.text);
+    struct mem_space *mem = m->vm->mem;
+    CHECK(mem_mmio_write(mem, 0x08000000, 4, 1, 1) == MEM_OK);
+    CHECK(mem_mmio_write(mem, 0x08000100, 4, 1, 1u << 30) == MEM_OK);
+    CHECK(mem_mmio_write(mem, 0x08010000, 4, 1, 1) == MEM_OK);
+    CHECK(mem_mmio_write(mem, 0x08010004, 4, 1, 0xf0) == MEM_OK);
+    CHECK(virt_vcpu_sysreg_write(m->board, 1, CNT(2, 1), 1));
+    CHECK(m->cpu[1].line[VCPU_IRQ] && !m->cpu[0].line[VCPU_IRQ]);
+    CHECK(mem_mmio_read(mem, 0x0801000c, 4, 1, &v) == MEM_OK && v == 30);
+    CHECK(!m->cpu[1].line[VCPU_IRQ]);
+    CHECK(!virt_vcpu_sysreg_read(m->board, 1, ENC(4, 6, 0), &v), "no ICC_*");
+    CHECK(virt_vcpu_sysreg_read(m->board, 1, ENC(12, 12, 5), &v) && v == 0, "but ICC_SRE");
+    machine_free(m);
+}
+
 static void test_member(void)
 {
     struct virt_config c;
@@ -307,6 +331,7 @@ int main(void)
     test_linux_boot();
     test_psci();
     test_interrupts();
+    test_gicv2();
     test_member();
     test_refusals();
     return check_result();
