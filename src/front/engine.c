@@ -63,6 +63,45 @@ struct engine *engine_create(const struct config *c, struct err *e)
     return g;
 }
 
+/* ---- the interpreter as an engine --------------------------------------------------------- */
+
+static void interp_engine_run(void *ctx, struct a64_cpu *cpu)
+{
+    interp_run(cpu, UINT64_MAX);
+}
+
+static void interp_engine_invalidate(void *ctx, struct a64_cpu *cpu, uint64_t gpa,
+                                     uint64_t bytes)
+{
+    interp_icache_invalidate(cpu, gpa, bytes);
+}
+
+static bool interp_engine_attach(void *ctx, struct a64_cpu *cpu, struct err *e)
+{
+    return interp_attach(cpu) || err_set(e, "out of memory for the interpreter");
+}
+
+static void interp_engine_detach(void *ctx, struct a64_cpu *cpu)
+{
+    interp_detach(cpu);
+}
+
+struct emu_engine engine_ops(struct engine *g)
+{
+    return (struct emu_engine){
+        .ctx = g,
+        .run = interp_engine_run,
+        .icache_invalidate = interp_engine_invalidate,
+        .attach = interp_engine_attach,
+        .detach = interp_engine_detach,
+    };
+}
+
+void engine_info(struct engine *g, struct strbuf *out)
+{
+    strbuf_add(out, "Instructions are interpreted.\n");
+}
+
 void engine_destroy(struct engine *g)
 {
     free(g);
