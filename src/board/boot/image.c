@@ -75,20 +75,20 @@ static bool is_gzip(const uint8_t *d, size_t bytes)
 
 /* Replaces the buffer by what it was made from. */
 static bool gunzip(const char *name, uint8_t **data, size_t *bytes, size_t from, size_t from_bytes,
-                   struct err *e)
+                   size_t limit, struct err *e)
 {
-    size_t room = MIN(from_bytes * 4 + 4096, BOOT_GUNZIP_BYTES_MAX);
+    size_t room = MIN(from_bytes * 4 + 4096, limit);
     uint8_t *out = malloc(room);
     z_stream z = { .next_in = *data + from, .avail_in = from_bytes };
     int r = out ? inflateInit2(&z, 16 + MAX_WBITS) : Z_MEM_ERROR;
 
     while (r == Z_OK) {
         if (z.total_out == room) {
-            if (room == BOOT_GUNZIP_BYTES_MAX) {
+            if (room == limit) {
                 r = Z_BUF_ERROR;
                 break;
             }
-            room = MIN(room * 2, BOOT_GUNZIP_BYTES_MAX);
+            room = MIN(room * 2, limit);
             uint8_t *more = realloc(out, room);
             if (!more) {
                 r = Z_MEM_ERROR;
@@ -104,8 +104,11 @@ static bool gunzip(const char *name, uint8_t **data, size_t *bytes, size_t from,
     inflateEnd(&z);
     if (r != Z_STREAM_END) {
         free(out);
+        if (total == limit) {
+            return err_set(e, "kernel '%s' is compressed by gzip, and longer than %zu MiB", name,
+                           (size_t)(limit / MiB));
+        }
         return err_set(e, "kernel '%s' is compressed by gzip, but %s", name,
-                       total == BOOT_GUNZIP_BYTES_MAX ? "more than 256 MiB long" :
                        r == Z_MEM_ERROR ? "there is no memory to unpack it" :
                        "damaged or truncated");
     }
@@ -117,7 +120,8 @@ static bool gunzip(const char *name, uint8_t **data, size_t *bytes, size_t from,
 
 /* EFI zboot (Linux, drivers/firmware/efi/libstub/zboot-header.S):
  *  0 "MZ", 0, 0 | 4 "zimg" | 8 payload offset | 12 payload bytes | 16 0, 0 | 24 "gzip" */
-static bool unpack_zboot(const char *name, uint8_t **data, size_t *bytes, struct err *e)
+static bool unpack_zboot(const char *name, uint8_t **data, size_t *bytes, size_t limit,
+                         struct err *e)
 {
     const uint8_t *d = *data;
     uint32_t from, n;
@@ -137,7 +141,7 @@ static bool unpack_zboot(const char *name, uint8_t **data, size_t *bytes, struct
         return err_set(e, "kernel '%s' is a truncated EFI image: its payload ends at %" PRIu64
                        ", the file at %zu", name, (uint64_t)from + n, *bytes);
     }
-    return gunzip(name, data, bytes, from, n, e);
+    return gunzip(name, data, bytes, from, n, limit, e);
 }
 
 /* ---- ELF ---- */
@@ -249,14 +253,16 @@ static bool parse_image(struct boot_image *b, const char *name, size_t bytes, ui
 static bool parse_any(struct boot_image *b, const char *name, size_t bytes, uint64_t ram,
                       uint64_t ram_bytes, struct err *e)
 {
+    size_t limit = MIN(BOOT_GUNZIP_BYTES_MAX, ram_bytes);
+
     if (bytes >= sizeof(Elf64_Ehdr) && !memcmp(b->data, ELFMAG, SELFMAG)) {
         return parse_elf(b, name, bytes, e);
     }
     if (is_gzip(b->data, bytes)) {
-        if (!gunzip(name, &b->data, &bytes, 0, bytes, e)) {
+        if (!gunzip(name, &b->data, &bytes, 0, bytes, limit, e)) {
             return false;
         }
-    } else if (!unpack_zboot(name, &b->data, &bytes, e)) {
+    } else if (!unpack_zboot(name, &b->data, &bytes, limit, e)) {
         return false;
     }
     return parse_image(b, name, bytes, ram, ram_bytes, e);
