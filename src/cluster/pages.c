@@ -555,12 +555,27 @@ static bool ops_acquire(void *ctx, uint64_t page, uint64_t n, enum mem_right rig
     return pages_acquire(ctx, page, n, right);
 }
 
+static bool ops_try_acquire(void *ctx, uint64_t page, uint64_t n, enum mem_right right)
+{
+    struct pages *p = ctx;
+
+    for (uint64_t i = 0; i < n; i++) {
+        if (!pin_try(word_of(p, page + i), right == MEM_WRITE ? COH_WRITE : COH_READ)) {
+            pages_release(p, page, i);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void ops_release(void *ctx, uint64_t page, uint64_t n)
 {
     pages_release(ctx, page, n);
 }
 
-const struct ram_ops pages_ram_ops = { .acquire = ops_acquire, .release = ops_release };
+const struct ram_ops pages_ram_ops = {
+    .acquire = ops_acquire, .try_acquire = ops_try_acquire, .release = ops_release,
+};
 
 bool pages_message(struct pages *p, unsigned from, uint64_t page, const struct coh_msg *m,
                    const void *data)

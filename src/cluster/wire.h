@@ -35,17 +35,17 @@ enum wire_type {
     WIRE_BEAT,          /* u64 sender's time, u64 echo of the last received, u64 held for */
     WIRE_KICK,          /* u32 vcpu */
     WIRE_LINE,          /* u32 vcpu, u32 line, u32 level */
-    WIRE_READY,         /* other -> root: u32 barrier */
-    WIRE_GO,            /* root -> others: u32 barrier */
-    WIRE_EVENT,         /* other -> root: u32 event, text */
-    WIRE_STATE,         /* root -> others: u32 state (run, pause, reset, end), text */
-    WIRE_STATS,         /* other -> root: u32 call, text */
+    WIRE_READY,         /* other -> root: u32 number of the WIRE_STATE that is done */
+    WIRE_EVENT,         /* other -> root: u32 event, str why */
+    WIRE_STATE,         /* root -> others: u32 state (run, pause, reset, leave, end), u32 number,
+                         * str (end: the exit status); anybody -> anybody: fatal, 0, str why */
+    WIRE_STATS,         /* u32 call, text: the answer to REGS and STATS_GET */
     /* CALL: each is answered by WIRE_REPLY with its number */
     WIRE_MMIO_READ = 64, /* u32 call, u32 vcpu, u64 gpa, u32 size */
     WIRE_MMIO_WRITE,    /* u32 call, u32 vcpu, u64 gpa, u32 size, u32 zero, u64 value */
     WIRE_POWER_ON,      /* u32 call, u32 vcpu, u64 entry, u64 context */
     WIRE_POWER,         /* u32 call, u32 vcpu */
-    WIRE_MAINT,         /* u32 call, u32 vcpu, u32 n, u32 zero, n × 32 bytes */
+    WIRE_MAINT,         /* u32 call, u32 n, n × 32 bytes: for all vCPUs of the node */
     WIRE_REGS,          /* u32 call, u32 vcpu: print_state(); answered by WIRE_STATS */
     WIRE_STATS_GET,     /* u32 call: answered by WIRE_STATS */
 };

@@ -87,8 +87,8 @@ static void exchange(const struct link_secret *secret)
     CHECK(link_recv_until(s.link, &f, soon()));
     CHECK(f.type == WIRE_PAGE && f.time_ns == 77 && f.n == 4100);
     CHECK(!memcmp(f.payload, "head", 4) && !memcmp(f.payload + 4, page, 4096));
-    CHECK(link_send(s.link, WIRE_GO, 0, NULL, 0));
-    CHECK(link_recv_until(l, &f, soon()) && f.type == WIRE_GO && f.n == 0);
+    CHECK(link_send(s.link, WIRE_READY, 0, NULL, 0));
+    CHECK(link_recv_until(l, &f, soon()) && f.type == WIRE_READY && f.n == 0);
 
     /* 30 MB that nobody reads do not hold the sender up, and arrive in order. */
     pump = link_pump_start(1000000, NULL, NULL, &e);
@@ -102,7 +102,7 @@ static void exchange(const struct link_secret *secret)
         CHECK(f.n == sizeof big && f.payload[0] == i && f.payload[f.n - 1] == i);
     }
     link_break(l, "done");
-    CHECK(!link_send(l, WIRE_GO, 0, NULL, 0));
+    CHECK(!link_send(l, WIRE_READY, 0, NULL, 0));
     CHECK(!link_recv(s.link, &f) && !strcmp(link_why(s.link), "connection closed"),
           "%s", link_why(s.link));
     link_pump_stop(pump);
