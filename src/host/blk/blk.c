@@ -179,8 +179,15 @@ static void thread_add(struct blk *b)
 /* A short read of what the host has in its cache costs less than waking a thread. */
 static bool read_at_once(const struct blk *b, const struct blk_req *r)
 {
-    return r->op == BLK_READ && !b->overlay && r->n_bytes <= AT_ONCE_BYTES_MAX &&
-           blk_file_read_cached(&b->file, r->iov, r->n_iov, r->offset, r->n_bytes);
+    const struct blk_file *f = &b->file;
+
+    if (r->op != BLK_READ || r->n_bytes > AT_ONCE_BYTES_MAX) {
+        return false;
+    }
+    if (b->overlay) {
+        f = blk_overlay_where(b->overlay, r->offset, r->n_bytes);
+    }
+    return f && blk_file_read_cached(f, r->iov, r->n_iov, r->offset, r->n_bytes);
 }
 
 void blk_submit(struct blk *b, struct blk_req *r)

@@ -59,7 +59,8 @@ void blk_destroy(struct blk *b);
 /* Any thread, with any lock held that `done` does not need at once: `done` never runs inside. */
 void blk_submit(struct blk *b, struct blk_req *r);
 
-/* Waits until no request is in flight; their `done` run inside.  On the loop's thread. */
+/* Waits until no request is in flight; their `done` run inside, so no lock may be held that they
+ * take.  On the loop's thread. */
 void blk_drain(struct blk *b);
 
 uint64_t blk_size_bytes(const struct blk *b);

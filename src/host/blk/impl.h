@@ -63,6 +63,9 @@ struct blk_overlay;
 
 struct blk_overlay *blk_overlay_create(const struct blk_file *base, struct err *e);
 void blk_overlay_destroy(struct blk_overlay *v);    /* NULL is good */
+/* The file that has all of the range; NULL: both have a part. */
+const struct blk_file *blk_overlay_where(struct blk_overlay *v, uint64_t offset,
+                                         uint64_t n_bytes);
 int blk_overlay_read(struct blk_overlay *v, struct blk_cursor *c, uint64_t offset,
                      uint64_t n_bytes);
 int blk_overlay_write(struct blk_overlay *v, struct blk_cursor *c, uint64_t offset,

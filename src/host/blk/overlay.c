@@ -81,6 +81,19 @@ void blk_overlay_destroy(struct blk_overlay *v)
     }
 }
 
+const struct blk_file *blk_overlay_where(struct blk_overlay *v, uint64_t offset,
+                                         uint64_t n_bytes)
+{
+    bool ours = has_get(v, offset / BLOCK_BYTES);
+
+    for (uint64_t b = offset / BLOCK_BYTES; b * BLOCK_BYTES < offset + n_bytes; b++) {
+        if (has_get(v, b) != ours) {
+            return NULL;
+        }
+    }
+    return ours ? &v->file : v->base;
+}
+
 int blk_overlay_read(struct blk_overlay *v, struct blk_cursor *c, uint64_t offset,
                      uint64_t n_bytes)
 {

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/opts.h"
 #include "base/strbuf.h"
+#include "base/thread.h"
 #include "base/trace.h"
 #include "host/chr/chr.h"
 
@@ -267,6 +268,71 @@ static void test_backpressure(struct loop *l)
     free(back);
 }
 
+/* vCPU threads write at once, through a multiplexer, while the loop writes out what waits. */
+enum { WRITERS_N = 3, WRITER_BYTES = 200000 };
+
+struct writer {
+    struct thread thread;
+    struct chr *c;
+    char letter;
+};
+
+static void writer_main(struct thread *self, void *ctx)
+{
+    struct writer *w = ctx;
+    char run[100];
+
+    memset(run, w->letter, sizeof run);
+    for (size_t sent = 0; sent < WRITER_BYTES;) {
+        sent += chr_write(w->c, run, MIN(sizeof run, WRITER_BYTES - sent));
+        chr_accept_input(w->c);
+    }
+}
+
+static void test_writers(struct loop *l)
+{
+    struct writer w[WRITERS_N] = { 0 };
+    struct front f = { .limit = SIZE_MAX };
+    size_t heard[WRITERS_N] = { 0 }, sum = 0, others = 0;
+    char text[256], path[128], buf[4096];
+    struct err e = { 0 };
+    struct chr *c;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/writers", dir);
+    snprintf(text, sizeof text, "socket,path=%s,server=on,wait=off,mux=on", path);
+    c = make(l, text, &e);
+    CHECK(c, "%s", e.text);
+    for (unsigned i = 0; i < WRITERS_N; i++) {
+        w[i].c = chr_claim(c, &e);
+        w[i].letter = 'a' + i;
+        chr_attach(w[i].c, &handlers, &f);
+    }
+    fd = unix_connect(path);
+    RUN_UNTIL(l, f.opened == WRITERS_N);
+    for (unsigned i = 0; i < WRITERS_N; i++) {
+        CHECK(thread_start(&w[i].thread, "writer", writer_main, &w[i], &e), "%s", e.text);
+    }
+    while (sum < WRITERS_N * (size_t)WRITER_BYTES) {
+        ssize_t n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
+
+        for (ssize_t i = 0; i < n; i++) {
+            unsigned k = buf[i] - 'a';
+
+            heard[MIN(k, WRITERS_N - 1u)]++;
+            others += k >= WRITERS_N;
+        }
+        sum += MAX(n, (ssize_t)0);
+        loop_run_once(l, 0);
+    }
+    for (unsigned i = 0; i < WRITERS_N; i++) {
+        thread_join(&w[i].thread);
+        CHECK(heard[i] == WRITER_BYTES && others == 0);
+    }
+    close(fd);
+    chr_destroy(c);
+}
+
 static void test_telnet(struct loop *l)
 {
     static const uint8_t in[] = "a\xff\xfb\x01" "b\xff\xff"
@@ -517,6 +583,7 @@ int main(void)
     test_refused(l);
     test_unix_server(l);
     test_backpressure(l);
+    test_writers(l);
     test_telnet(l);
     test_files(l);
     test_pty(l);
