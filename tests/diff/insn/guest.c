@@ -15,7 +15,6 @@ _Static_assert(__builtin_offsetof(struct insn_state, nzcv) == STATE_NZCV, "guest
 _Static_assert(__builtin_offsetof(struct insn_state, fpsr) == STATE_FPSR, "guest_entry.S");
 
 void guest_run(void);
-extern uint32_t guest_slot[];
 extern char guest_after[];
 
 struct insn_state guest_state;
@@ -31,6 +30,14 @@ static void on_signal(int number, siginfo_t *info, void *context)
     c->uc_mcontext.pc = (uintptr_t)guest_after;
 }
 
+static void *map(uint64_t va, size_t bytes, int prot)
+{
+    void *p = mmap((void *)va, bytes, PROT_READ | PROT_WRITE | prot,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    return p == (void *)va ? p : NULL;
+}
+
 int main(void)
 {
     static const int numbers[] = { SIGILL, SIGSEGV, SIGBUS, SIGTRAP, SIGFPE };
@@ -41,18 +48,18 @@ int main(void)
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         sigaction(numbers[i], &action, NULL);
     }
-    uint8_t *mem = mmap((void *)INSN_MEM_VA, INSN_MEM_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (mem != (void *)INSN_MEM_VA ||
-        mprotect(guest_slot, 4096, PROT_READ | PROT_WRITE | PROT_EXEC)) {
+    uint8_t *mem = map(INSN_MEM_VA, INSN_MEM_BYTES, 0);
+    uint32_t *slot = map(INSN_SLOT_VA, 4096, PROT_EXEC);
+    if (!mem || !slot) {
         perror("mmap");
         return 2;
     }
+    slot[1] = 0x14000000 | (((uintptr_t)guest_after - (uintptr_t)(slot + 1)) >> 2 & 0x3ffffff);
     while (fread(&guest_state, sizeof(guest_state), 1, stdin) == 1) {
         memset(mem, 0, INSN_MEM_BYTES);
         memcpy(mem + INSN_MEM_OFF, guest_state.mem, sizeof(guest_state.mem));
-        guest_slot[0] = guest_state.insn;
-        __builtin___clear_cache((char *)guest_slot, (char *)(guest_slot + 1));
+        slot[0] = guest_state.insn;
+        __builtin___clear_cache((char *)slot, (char *)(slot + 2));
         raised = 0;
         guest_run();
         guest_state.signal = raised;

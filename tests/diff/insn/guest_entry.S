@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* void guest_run(void): loads every register from `guest_state`, executes the instruction at
- * `guest_slot`, and stores every register back.  A signal handler may continue at guest_after.
+ * INSN_SLOT_VA, and stores every register back.  A signal handler may continue at guest_after.
  * TPIDR_EL0 is the one place where a register can be put when none may be lost. */
 #include "state.h"
+
 
 .macro each_v op
         add     x1, x0, #STATE_V
@@ -79,6 +80,7 @@ guest_run:
         x2_to_x29 ldp
         ldr     x30, [x0, #240]
         ldp     x0, x1, [x0]
+        clrex
         b       guest_slot
 guest_after:
         msr     tpidr_el0, x0
@@ -106,14 +108,6 @@ guest_after:
         ldp     x29, x30, [sp], #160
         ret
         .ltorg
-
-        .section .slot, "awx"
-        .balign 4096
-        .global guest_slot
-guest_slot:
-        nop
-        b       guest_after
-        .balign 4096
 
         .bss
         .balign 16

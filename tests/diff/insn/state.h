@@ -4,7 +4,6 @@
 #pragma once
 
 /* Offsets in struct insn_state, for guest_entry.S. */
-#define STATE_X 0
 #define STATE_SP 248
 #define STATE_V 256
 #define STATE_NZCV 768
@@ -13,11 +12,14 @@
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
-/* The memory that instructions may reach: 64 KiB of which mem[] is the middle, zero around. */
-#define INSN_MEM_VA UINT64_C(0x500000000000)
-#define INSN_MEM_BYTES 65536
-#define INSN_MEM_OFF 32768          /* of mem[] */
+/* Where the instruction is, and the memory that it may reach: 16 KiB of which mem[] is the middle,
+ * zero around.  The guest program itself is linked to INSN_GUEST_VA (meson.build). */
+#define INSN_SLOT_VA UINT64_C(0x40000000)
+#define INSN_MEM_VA UINT64_C(0x40100000)
+#define INSN_MEM_BYTES 16384
+#define INSN_MEM_OFF 8192           /* of mem[] */
 #define INSN_MEM_CHECKED 1024
+#define INSN_MEM_MIDDLE (INSN_MEM_VA + INSN_MEM_OFF + INSN_MEM_CHECKED / 2)
 
 struct insn_state {
     uint64_t x[31];
@@ -26,7 +28,7 @@ struct insn_state {
     uint64_t nzcv, fpcr, fpsr;
     uint64_t signal;                /* that the instruction raised, 0 = none (SIGILL, SIGSEGV, …) */
     uint32_t insn;                  /* does not branch */
-    uint32_t unused;
+    uint32_t row;                   /* for the comparison only */
     uint8_t mem[INSN_MEM_CHECKED];
 };
 #endif
