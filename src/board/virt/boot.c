@@ -21,15 +21,17 @@
 #define INITRD_OFFSET_MAX (128 * MiB)
 #define FDT_ALIGN (2 * MiB)
 
+static bool read_initrd(struct virt_boot *b, const struct virt_config *c, struct err *e)
+{
+    return boot_file_read("initrd", c->initrd, BOOT_FILE_BYTES_MAX, &b->initrd, &b->initrd_bytes,
+                          e);
+}
+
 static bool place_initrd(struct virt_boot *b, const struct virt_config *c, struct err *e)
 {
     uint64_t at = VIRT_RAM_BASE + MIN(c->ram_bytes / 2, INITRD_OFFSET_MAX);
     uint64_t end = VIRT_RAM_BASE + c->ram_bytes;
 
-    if (!boot_file_read("initrd", c->initrd, BOOT_FILE_BYTES_MAX, &b->initrd, &b->initrd_bytes,
-                        e)) {
-        return false;
-    }
     if (!b->kernel.is_linux) {
         return err_set(e, "initrd '%s': the kernel '%s' is an ELF file, not a Linux Image, and "
                        "takes none", c->initrd, c->kernel);
@@ -73,7 +75,7 @@ static bool make_fdt(struct virt_boot *b, const struct virt_config *c, unsigned 
 {
     struct virt_fdt_chosen chosen = {
         .bootargs = c->append, .initrd = b->initrd_gpa,
-        .initrd_end = b->initrd_gpa + b->initrd_bytes,
+        .initrd_end = b->initrd_gpa ? b->initrd_gpa + b->initrd_bytes : 0,
     };
 
     b->no_seeds = c->no_seeds || c->dtb;    /* a given tree is not given seeds */
@@ -101,9 +103,15 @@ bool virt_boot_prepare(struct virt_boot *b, const struct virt_config *c, unsigne
             return false;
         }
         b->has_kernel = true;
-        if (c->initrd && !place_initrd(b, c, e)) {
+        if (c->initrd && (!read_initrd(b, c, e) || !place_initrd(b, c, e))) {
             return false;
         }
+    }
+    if (c->kernel && c->bios &&
+        (!boot_file_read("kernel", c->kernel, BOOT_FILE_BYTES_MAX, &b->firmware_kernel,
+                         &b->firmware_kernel_bytes, e) ||
+         (c->initrd && !read_initrd(b, c, e)))) {
+        return false;
     }
     if (!make_fdt(b, c, devices, e)) {
         return false;
@@ -118,7 +126,8 @@ bool virt_boot_load(struct virt_boot *b, struct mem_space *mem, struct err *e)
     if (b->has_kernel && !boot_image_load(&b->kernel, mem, e)) {
         return false;
     }
-    if (b->initrd && !boot_write(mem, "initrd", b->initrd_gpa, b->initrd, b->initrd_bytes, e)) {
+    if (b->initrd_gpa &&
+        !boot_write(mem, "initrd", b->initrd_gpa, b->initrd, b->initrd_bytes, e)) {
         return false;
     }
     if (b->firmware &&
@@ -136,5 +145,6 @@ void virt_boot_free(struct virt_boot *b)
     boot_image_free(&b->kernel);
     free(b->initrd);
     free(b->firmware);
+    free(b->firmware_kernel);
     free(b->fdt);
 }

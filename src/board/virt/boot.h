@@ -12,7 +12,9 @@ struct virt_boot {
     struct boot_image kernel;
     uint8_t *initrd, *firmware;
     size_t initrd_bytes, firmware_bytes;
-    uint64_t initrd_gpa;
+    uint64_t initrd_gpa;        /* 0: not put there */
+    uint8_t *firmware_kernel;   /* a kernel that the firmware loads, with the initrd */
+    size_t firmware_kernel_bytes;
     void *fdt;                  /* with room to grow; seeds are new at each reset */
     uint64_t fdt_gpa;
     size_t fdt_bytes_max;       /* reserved for it at fdt_gpa */

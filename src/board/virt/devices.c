@@ -8,6 +8,7 @@
 #include "board/virt/memmap.h"
 #include "board/virt/virt_priv.h"
 #include "dev/devices.h"
+#include "dev/fw_cfg/fw_cfg.h"
 #include "dev/gpio/pl061.h"
 #include "dev/virtio/mmio.h"
 #include "dev/virtio/serial.h"
@@ -24,12 +25,13 @@ struct virt_fixed_device {
     unsigned shown;
 };
 
-enum { FIXED_UART, FIXED_RTC, FIXED_GPIO };
+enum { FIXED_UART, FIXED_RTC, FIXED_GPIO, FIXED_FW_CFG };
 
 static const struct virt_fixed_device fixed[] = {
     [FIXED_UART] = { "pl011", VIRT_UART_BASE, VIRT_UART_SPI, VIRT_FDT_UART },
     [FIXED_RTC] = { "pl031", VIRT_RTC_BASE, VIRT_RTC_SPI, VIRT_FDT_RTC },
     [FIXED_GPIO] = { "pl061", VIRT_GPIO_BASE, VIRT_GPIO_SPI, VIRT_FDT_GPIO },
+    [FIXED_FW_CFG] = { "fw-cfg-mmio", VIRT_FW_CFG_BASE, -1, VIRT_FDT_FW_CFG },
 };
 _Static_assert(ARRAY_LEN(fixed) <= VIRT_FIXED_DEVICES_MAX, "struct virt has room for each");
 
@@ -163,6 +165,46 @@ static bool build_user_device(struct virt *b, const struct virt_config *c, const
     b->plugged[b->plugged_n++] = d;
     return device_set_all(d, o, c->finder, e) && plug(b, d, opts_str(o, "bus", NULL), e) &&
            device_realize(d, &env, e);
+}
+
+/* ---- what firmware is told ---- */
+
+static bool add_numbers(struct device *d, const struct virt_config *c, struct err *e)
+{
+    static const uint8_t no_uuid[16];
+
+    return fw_cfg_add(d, FW_CFG_UUID, no_uuid, sizeof(no_uuid), e) &&
+           fw_cfg_add_u64(d, FW_CFG_RAM_SIZE, c->ram_bytes, e) &&
+           fw_cfg_add_u16(d, FW_CFG_NOGRAPHIC, 1, e) &&
+           fw_cfg_add_u16(d, FW_CFG_NB_CPUS, c->cpus_n, e) &&
+           fw_cfg_add_u16(d, FW_CFG_MAX_CPUS, c->cpus_n, e) &&
+           fw_cfg_add_u16(d, FW_CFG_BOOT_MENU, 0, e);
+}
+
+/* A kernel that the firmware is to start. */
+static bool add_kernel(struct device *d, const struct virt_config *c, const struct virt_boot *boot,
+                       struct err *e)
+{
+    const char *line = c->append ? c->append : "";
+
+    if (!fw_cfg_add_u32(d, FW_CFG_KERNEL_SIZE, boot->firmware_kernel_bytes, e) ||
+        !fw_cfg_add(d, FW_CFG_KERNEL_DATA, boot->firmware_kernel, boot->firmware_kernel_bytes,
+                    e) ||
+        !fw_cfg_add_u32(d, FW_CFG_CMDLINE_SIZE, strlen(line) + 1, e) ||
+        !fw_cfg_add(d, FW_CFG_CMDLINE_DATA, line, strlen(line) + 1, e)) {
+        return false;
+    }
+    return !boot->initrd ||
+           (fw_cfg_add_u32(d, FW_CFG_INITRD_SIZE, boot->initrd_bytes, e) &&
+            fw_cfg_add(d, FW_CFG_INITRD_DATA, boot->initrd, boot->initrd_bytes, e));
+}
+
+bool virt_devices_tell_firmware(struct virt *b, const struct virt_config *c, struct err *e)
+{
+    struct device *d = b->fixed[FIXED_FW_CFG];
+
+    return add_numbers(d, c, e) &&
+           (!b->boot.firmware_kernel || add_kernel(d, c, &b->boot, e));
 }
 
 /* ---- all ---- */

@@ -50,7 +50,8 @@ static struct virt *build(struct vm *vm, const struct virt_config *c,
     b->gic_version = c->gic_version;
     if (!build_memory(b, c, e) || !virt_intc_build(b, c, e) || !build_vcpus(b, e) ||
         (is_root && (!virt_devices_build(b, c, e) ||
-                     !virt_boot_prepare(&b->boot, c, b->shown, e)))) {
+                     !virt_boot_prepare(&b->boot, c, b->shown, e) ||
+                     !virt_devices_tell_firmware(b, c, e)))) {
         virt_free(b);
         return NULL;
     }
