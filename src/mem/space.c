@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 #define FLAT_MAX (2 * (MEM_RAM_BLOCKS_MAX + MEM_MMIO_REGIONS_MAX) + 1)
 /* A copy pins at most this many pages at once, so that it delays nobody for long. */
 #define DMA_PAGES_MAX 64
+#define MEM_ROMS_MAX 4
 
 struct ram_block {
     uint64_t gpa, size;
@@ -25,6 +27,15 @@ struct mmio_region {
     const struct mmio_ops *ops;
     void *ctx;
     const char *name;
+    struct mem_rom *rom;                /* or NULL */
+};
+
+struct mem_rom {
+    struct mem_space *space;
+    uint64_t gpa, size;
+    uint8_t *host;
+    _Atomic bool trapped;
+    _Atomic uint8_t *seen;              /* per page: a vCPU may have it in its view */
 };
 
 /* What an address decodes to after later regions have covered earlier ones: sorted, disjoint. */
@@ -39,6 +50,10 @@ struct mem_space {
     unsigned ram_n;
     struct mmio_region mmio[MEM_MMIO_REGIONS_MAX];
     unsigned mmio_n;
+    struct mem_rom rom[MEM_ROMS_MAX];
+    unsigned rom_n;
+    void (*drop)(void *ctx, uint64_t page);
+    void *drop_ctx;
     struct flat_range flat[FLAT_MAX];
     unsigned flat_n;
     struct mmio_region fallback;        /* ops NULL: nobody */
@@ -63,6 +78,10 @@ void mem_space_free(struct mem_space *s)
     }
     for (unsigned i = 0; i < s->ram_n; i++) {
         munmap(s->ram[i].host, s->ram[i].size);
+    }
+    for (unsigned i = 0; i < s->rom_n; i++) {
+        munmap(s->rom[i].host, s->rom[i].size);
+        free(s->rom[i].seen);
     }
     free(s);
 }
@@ -184,6 +203,79 @@ bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
     s->mmio_n++;
     flat_lay(s, (struct flat_range){ .first = gpa, .last = gpa + size - 1, .mmio = r });
     return true;
+}
+
+/* ---- ROM ---- */
+
+struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t size,
+                                  const struct mmio_ops *ops, void *ctx, const char *name,
+                                  struct err *e)
+{
+    struct mem_rom *rom = &s->rom[s->rom_n];
+
+    if ((gpa | size) & (MEM_PAGE_SIZE - 1) || s->rom_n == MEM_ROMS_MAX) {
+        err_set(e, "ROM %s: not whole pages, or more than %d of them", name, MEM_ROMS_MAX);
+        return NULL;
+    }
+    *rom = (struct mem_rom){ .space = s, .gpa = gpa, .size = size };
+    rom->seen = calloc(size >> MEM_PAGE_SHIFT, 1);
+    rom->host = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (!rom->seen || rom->host == MAP_FAILED ||
+        !mem_space_add_mmio(s, gpa, size, ops, ctx, name, e)) {
+        if (!rom->seen || rom->host == MAP_FAILED) {
+            err_set(e, "ROM %s: out of memory", name);
+        }
+        if (rom->host != MAP_FAILED) {
+            munmap(rom->host, size);
+        }
+        free(rom->seen);
+        return NULL;
+    }
+    memset(rom->host, 0xff, size);
+    s->mmio[s->mmio_n - 1].rom = rom;
+    s->rom_n++;
+    return rom;
+}
+
+void *mem_rom_host(struct mem_rom *rom)
+{
+    return rom->host;
+}
+
+void mem_rom_trap(struct mem_rom *rom, bool on)
+{
+    struct mem_space *s = rom->space;
+
+    atomic_store(&rom->trapped, on);
+    for (uint64_t i = 0; on && i < rom->size >> MEM_PAGE_SHIFT; i++) {
+        if (atomic_load(&rom->seen[i])) {
+            atomic_store(&rom->seen[i], 0);
+            if (s->drop) {
+                s->drop(s->drop_ctx, (rom->gpa >> MEM_PAGE_SHIFT) + i);
+            }
+        }
+    }
+}
+
+void mem_space_set_drop(struct mem_space *s, void (*drop)(void *ctx, uint64_t page), void *ctx)
+{
+    s->drop = drop;
+    s->drop_ctx = ctx;
+}
+
+/* The ROM at `gpa`, if its page can be read directly now.  The page counts as seen before the
+ * second look, so that whoever traps it either is seen here or finds the mark. */
+static struct mem_rom *rom_readable(const struct mem_space *s, uint64_t gpa)
+{
+    const struct flat_range *r = s->rom_n ? flat_find(s, gpa) : NULL;
+    struct mem_rom *rom = r && r->mmio ? r->mmio->rom : NULL;
+
+    if (!rom || atomic_load(&rom->trapped)) {
+        return NULL;
+    }
+    atomic_store(&rom->seen[(gpa - rom->gpa) >> MEM_PAGE_SHIFT], 1);
+    return atomic_load(&rom->trapped) ? NULL : rom;
 }
 
 void mem_space_set_fallback(struct mem_space *s, const struct mmio_ops *ops, void *ctx)
@@ -361,7 +453,13 @@ static enum mem_result page_acquire(struct mem_space *s, uint64_t gpa, enum mem_
     const struct ram_block *b = ram_find(s, gpa);
 
     if (!b) {
-        return MEM_NOTHING;
+        struct mem_rom *rom = right == MEM_READ ? rom_readable(s, gpa) : NULL;
+
+        if (!rom) {
+            return MEM_NOTHING;
+        }
+        *host = rom->host + (ALIGN_DOWN(gpa, MEM_PAGE_SIZE) - rom->gpa);
+        return MEM_OK;
     }
     if (s->ram_ops) {
         uint64_t page = gpa >> MEM_PAGE_SHIFT;
@@ -391,7 +489,7 @@ enum mem_result mem_page_try_acquire(struct mem_space *s, uint64_t gpa, enum mem
 
 void mem_page_release(struct mem_space *s, uint64_t gpa)
 {
-    if (s->ram_ops) {
+    if (s->ram_ops && (!s->rom_n || ram_find(s, gpa))) {
         s->ram_ops->release(s->ram_ops_ctx, gpa >> MEM_PAGE_SHIFT, 1);
     }
 }

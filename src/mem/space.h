@@ -63,6 +63,22 @@ bool mem_space_add_ram(struct mem_space *s, uint64_t gpa, uint64_t size, const c
  * regions and over RAM (only whole pages of RAM can be covered).  `name` must stay valid. */
 bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
                         const struct mmio_ops *ops, void *ctx, const char *name, struct err *e);
+
+/* Memory that vCPUs read and execute as RAM while every write goes to ops->write: flash, ROM.  It
+ * belongs to this process: ram_ops are not asked, and DMA does not reach it.  While it is trapped
+ * (mem_rom_trap), reads go to ops->read too and nothing is executed from it. */
+struct mem_rom;
+/* Filled with 0xff; page-aligned.  NULL on failure.  Lives as long as the space. */
+struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t size,
+                                  const struct mmio_ops *ops, void *ctx, const char *name,
+                                  struct err *e);
+void *mem_rom_host(struct mem_rom *rom);        /* its bytes; change them while it is trapped */
+/* Any thread outside of views; the caller serialises.  When it returns from trapping, no vCPU
+ * reads the bytes directly any more. */
+void mem_rom_trap(struct mem_rom *rom, bool on);
+/* How pages are taken out of the views of this process's vCPUs. */
+void mem_space_set_drop(struct mem_space *s, void (*drop)(void *ctx, uint64_t page), void *ctx);
+
 /* Who answers for addresses that no region decodes (NULL ops: nobody).  `off` is the GPA. */
 void mem_space_set_fallback(struct mem_space *s, const struct mmio_ops *ops, void *ctx);
 void mem_space_set_ram_ops(struct mem_space *s, const struct ram_ops *ops, void *ctx);

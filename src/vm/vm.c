@@ -8,6 +8,11 @@
 
 #include <stdlib.h>
 
+static void drop_page(void *ctx, uint64_t page)
+{
+    vm_drop_page(ctx, page, false);
+}
+
 struct vm *vm_new(struct loop *loop, unsigned vcpus_n, struct err *e)
 {
     struct vm *vm;
@@ -36,6 +41,7 @@ struct vm *vm_new(struct loop *loop, unsigned vcpus_n, struct err *e)
         vcpu_init(&vm->vcpu[i], vm, i);
     }
     vm->vcpus_n = vcpus_n;
+    mem_space_set_drop(vm->mem, drop_page, vm);
     return vm;
 }
 
@@ -130,6 +136,8 @@ void vm_post_event(struct vm *vm, enum vm_event ev, const char *why)
 void vm_drop_page(struct vm *vm, uint64_t page, bool keep_read)
 {
     for (unsigned i = 0; i < vm->vcpus_n; i++) {
-        vm->vcpu[i].ops->drop_page(&vm->vcpu[i], page, keep_read);
+        if (vm->vcpu[i].ops) {
+            vm->vcpu[i].ops->drop_page(&vm->vcpu[i], page, keep_read);
+        }
     }
 }

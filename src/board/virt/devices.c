@@ -255,6 +255,10 @@ void virt_devices_reset(struct virt *b)
 
 void virt_devices_free(struct virt *b)
 {
+    /* What is plugged in goes before what it is plugged into. */
+    while (b->plugged_n) {
+        device_free(b->plugged[--b->plugged_n]);
+    }
     for_each(b, device_free);
 }
 

@@ -255,6 +255,11 @@ void blk_drain(struct blk *b)
     }
 }
 
+const char *blk_path(const struct blk *b)
+{
+    return "d0.img";
+}
+
 uint64_t blk_size_bytes(const struct blk *b)
 {
     return sizeof b->data;
