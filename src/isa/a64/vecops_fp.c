@@ -8,7 +8,7 @@
     VOP_DEFINE(name) \
     { \
         union a64_vreg r = { 0 }; \
-        struct fp_env env = { .fpcr = cpu->fpcr }, *e = &env; \
+        struct fp_env env = { cpu->fpcr, cpu->fpsr }, *e = &env; \
         enum fp_size sz = V_SIZE(arg); \
         for (unsigned i = 0; i < V_LANES(arg); i++) { \
             uint64_t x = v_lane(a, sz, i), y = v_lane(b_, sz, i), z = v_lane(c_, sz, i); \
@@ -64,7 +64,7 @@ static void to_int(struct a64_cpu *cpu, uint32_t arg, union a64_vreg *d, const u
                    bool is_signed)
 {
     union a64_vreg r = { 0 };
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     enum fp_size sz = V_SIZE(arg);
     unsigned x = V_X(arg), n = V_LANES(arg), lg = V_INT_LG(x);
 
@@ -83,7 +83,7 @@ static void from_int(struct a64_cpu *cpu, uint32_t arg, union a64_vreg *d,
                      const union a64_vreg *a, bool is_signed)
 {
     union a64_vreg r = { 0 };
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     enum fp_size sz = V_SIZE(arg);
     unsigned x = V_X(arg), n = V_LANES(arg), lg = V_INT_LG(x);
 
@@ -101,7 +101,7 @@ VOP_DEFINE(ucvtf) { from_int(cpu, arg, d, a, false); }
 VOP_DEFINE(fcvtl)
 {
     union a64_vreg r = { 0 };
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     unsigned size = V_SIZE(arg), from = (V_X(arg) & 1) * (8 >> size);
 
     for (unsigned i = 0; i < V_LANES(arg) / 2; i++) {
@@ -115,7 +115,7 @@ VOP_DEFINE(fcvtl)
 VOP_DEFINE(fcvtn)
 {
     union a64_vreg r = { 0 };
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     unsigned size = V_SIZE(arg);
 
     for (unsigned i = 0; i < V_LANES(arg); i++) {
@@ -128,7 +128,7 @@ VOP_DEFINE(fcvtn)
 
 VOP_DEFINE(fcvt)
 {
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     enum fp_size from = V_SIZE(arg);
 
     d->d[0] = fp_convert(&e, V_X(arg), from, v_lane(a, from, 0), fp_env_round(&e));
@@ -138,7 +138,7 @@ VOP_DEFINE(fcvt)
 
 VOP_DEFINE(fcmp)
 {
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     enum fp_size sz = V_SIZE(arg);
 
     d->d[0] = (uint64_t)fp_compare(&e, sz, v_lane(a, sz, 0), v_lane(b, sz, 0), V_X(arg)) << 28;
@@ -148,7 +148,7 @@ VOP_DEFINE(fcmp)
 
 VOP_DEFINE(fjcvtzs)
 {
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     bool z;
 
     d->d[0] = fp_to_int_js(&e, a->d[0], &z);
@@ -160,7 +160,7 @@ VOP_DEFINE(fjcvtzs)
 VOP_DEFINE(fcmla)
 {
     union a64_vreg r = { 0 };
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     enum fp_size sz = V_SIZE(arg);
     unsigned rot = V_X(arg) & 3, odd = rot & 1;
 
@@ -183,7 +183,7 @@ VOP_DEFINE(fcmla)
 VOP_DEFINE(fcadd)
 {
     union a64_vreg r = { 0 };
-    struct fp_env e = { .fpcr = cpu->fpcr };
+    struct fp_env e = { cpu->fpcr, cpu->fpsr };
     enum fp_size sz = V_SIZE(arg);
 
     for (unsigned i = 0; i < V_LANES(arg); i += 2) {

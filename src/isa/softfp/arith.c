@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Add, multiply, divide, square root, fused multiply-add and the Newton steps. */
 #include "isa/softfp/fp_num.h"
+#include "isa/softfp/fp_host.h"
 
 typedef unsigned __int128 u128;
 
@@ -83,11 +84,21 @@ static uint64_t add(struct fp_env *env, enum fp_size sz, uint64_t a, uint64_t b,
 
 uint64_t fp_add(struct fp_env *env, enum fp_size sz, uint64_t a, uint64_t b)
 {
+    uint64_t quick;
+
+    if (fp_host_add(env, sz, a, b, &quick)) {
+        return quick;
+    }
     return add(env, sz, a, b, false);
 }
 
 uint64_t fp_sub(struct fp_env *env, enum fp_size sz, uint64_t a, uint64_t b)
 {
+    uint64_t quick;
+
+    if (fp_host_sub(env, sz, a, b, &quick)) {
+        return quick;
+    }
     return add(env, sz, a, b, true);
 }
 
@@ -122,6 +133,11 @@ static uint64_t mul(struct fp_env *env, enum fp_size sz, uint64_t a, uint64_t b,
 
 uint64_t fp_mul(struct fp_env *env, enum fp_size sz, uint64_t a, uint64_t b)
 {
+    uint64_t quick;
+
+    if (fp_host_mul(env, sz, a, b, &quick)) {
+        return quick;
+    }
     return mul(env, sz, a, b, false);
 }
 
@@ -132,6 +148,11 @@ uint64_t fp_mulx(struct fp_env *env, enum fp_size sz, uint64_t a, uint64_t b)
 
 uint64_t fp_div(struct fp_env *env, enum fp_size sz, uint64_t a, uint64_t b)
 {
+    uint64_t quick;
+
+    if (fp_host_div(env, sz, a, b, &quick)) {
+        return quick;
+    }
     struct fp_num x = fp_unpack(env, sz, a), y = fp_unpack(env, sz, b);
     bool sign = x.sign ^ y.sign;
     uint64_t r;
@@ -177,6 +198,11 @@ static u128 isqrt_jam(u128 v)
 
 uint64_t fp_sqrt(struct fp_env *env, enum fp_size sz, uint64_t a)
 {
+    uint64_t quick;
+
+    if (fp_host_sqrt(env, sz, a, &quick)) {
+        return quick;
+    }
     struct fp_num x = fp_unpack(env, sz, a);
 
     if (fp_is_nan(x)) {
@@ -214,6 +240,11 @@ static bool process_nans3(struct fp_env *env, enum fp_size sz, const struct fp_n
 
 uint64_t fp_muladd(struct fp_env *env, enum fp_size sz, uint64_t addend, uint64_t n, uint64_t m)
 {
+    uint64_t quick;
+
+    if (fp_host_muladd(env, sz, addend, n, m, &quick)) {
+        return quick;
+    }
     const uint64_t v[3] = { addend, n, m };
     struct fp_num u[3];
     uint64_t r;

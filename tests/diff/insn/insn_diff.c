@@ -131,6 +131,7 @@ static void make_question(const struct a64_row *r, struct insn_state *s)
     }
     s->nzcv = (rnd() & 15) << 28;
     s->fpcr = (f & 1 ? 0 : f & 3 << 22) | (f & 2 ? 0 : f & 7 << 24) | (f & 12 ? 0 : 1 << 19);
+    s->fpsr = rnd() & 0x08000010;       /* QC; IXC, which opens quick ways */
     for (unsigned i = 0; i < INSN_MEM_CHECKED; i += 8) {
         uint64_t k = rnd();
         memcpy(s->mem + i, &k, 8);
@@ -168,7 +169,7 @@ static void run(struct flat *f, const struct insn_state *q, struct insn_state *a
     c->sp = q->sp;
     c->pc = INSN_SLOT_VA;
     c->fpcr = q->fpcr;
-    c->fpsr = 0;
+    c->fpsr = q->fpsr;
     c->ex_addr = UINT64_MAX;
     a64_nzcv_set(c, q->nzcv);
     interp_row(c, a64_decode_for(c->model->features, q->insn), q->insn);

@@ -85,6 +85,10 @@ static void test_against_host(void)
                 uint32_t flags = host_flags(); \
                 fesetround(FE_TONEAREST); \
                 uint64_t got = call; \
+                struct fp_env first = e; \
+                e.fpsr = FPSR_IXC;              /* the quick way */ \
+                CHECK(call == got && e.fpsr == (first.fpsr | FPSR_IXC), name " with IXC"); \
+                e = first; \
                 check_same(name, e, got, sz == FP_D ? of_d(rd_) : of_s(rs_), \
                            sz == FP_D ? rd_ != rd_ : rs_ != rs_, flags, a, b, c); \
             } while (0)
