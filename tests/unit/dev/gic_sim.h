@@ -49,12 +49,11 @@ struct sim {
     } line[SIM_CPUS_MAX];
     /* By sender and receiver; index cpus_n is the distributor. */
     struct sim_queue queue[SIM_CPUS_MAX + 1][SIM_CPUS_MAX + 1];
-    unsigned queued_n, delivered_n;
+    unsigned queued_n;
 };
 
 static inline void sim_deliver(struct sim *s, const struct irq_msg *m)
 {
-    s->delivered_n++;
     if (m->to == IRQ_MSG_TO_DISTRIBUTOR) {
         gicv3_dist_message(s->dist, m);
     } else {
