@@ -200,8 +200,9 @@ static bool read_cluster(struct config *c, const struct opts *tree, struct err *
         !check_group(tree, "local-cpu", local_cpu_rows, "-local-cpu", e)) {
         return false;
     }
-    if (opts_has(tree, "cluster") && opts_has(tree, "local-cpu")) {
-        return err_set(e, "-cluster and -local-cpu: one of them");
+    if (opts_has(tree, "local-cpu") &&
+        (opts_has(tree, "cluster.listen") || opts_has(tree, "cluster.nodes"))) {
+        return err_set(e, "-local-cpu says who the nodes are; only -cluster secret=FILE fits");
     }
     if (opts_has(tree, "cluster")) {
         if (!opts_u64(tree, "cluster.nodes", 2, 1, CONFIG_NODES_MAX, &n, e)) {
@@ -209,9 +210,6 @@ static bool read_cluster(struct config *c, const struct opts *tree, struct err *
         }
         c->listen = opts_str(tree, "cluster.listen", NULL);
         c->secret_path = opts_str(tree, "cluster.secret", NULL);
-        if (!c->listen && n > 1) {
-            return err_set(e, "-cluster: wants listen=HOST:PORT");
-        }
         c->nodes_n = n;
     }
     if (opts_has(tree, "local-cpu")) {
@@ -225,6 +223,9 @@ static bool read_cluster(struct config *c, const struct opts *tree, struct err *
                            c->board.cpus_n);
         }
         c->iplist = opts_str(tree, "local-cpu.iplist", NULL);
+        if (!c->iplist && cpus < c->board.cpus_n) {
+            return err_set(e, "-local-cpu: wants iplist=\"ADDRESS ADDRESS ...\"");
+        }
         c->local_cpus_n = cpus;
         c->local_cpu_first = start;
         c->nodes_n = (c->board.cpus_n + cpus - 1) / cpus;

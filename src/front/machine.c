@@ -11,6 +11,9 @@
 #include "base/thread.h"
 #include "base/trace.h"
 #include "board/virt/virt.h"
+#include "cluster/member.h"
+#include "cluster/node.h"
+#include "cluster/placement.h"
 #include "front/backends.h"
 #include "front/config.h"
 #include "front/engine.h"
@@ -38,9 +41,13 @@ struct machine {
     struct engine *engine;
     struct vm *vm;
     struct virt *board;
+    struct member *member;              /* NULL: alone, and `node` too */
+    const struct placement *placement;
+    struct node *node;
     struct monitor *monitor[MONITORS_MAX];
     unsigned monitors_n;
     struct loop_signal signal[ARRAY_LEN(end_signals)];
+    bool is_root;
     bool threads_started, running, ending;
     int status;
 
@@ -79,6 +86,30 @@ static void hook_power_on_reset(void *ctx, unsigned n)
     virt_vcpu_power_on_reset(ctx, n);
 }
 
+static bool vcpu_is_local(void *ctx, unsigned n)
+{
+    struct machine *m = ctx;
+
+    return !m->node || node_vcpu_is_local(m->node, n);
+}
+
+/* A redistributor of a vCPU of another node is that node's; only the root knows the way. */
+static bool redist_mmio(void *ctx, unsigned n, const struct mmio_ops **ops, void **ops_ctx)
+{
+    struct machine *m = ctx;
+    struct err e;
+
+    if (!m->node || !m->is_root) {
+        return false;
+    }
+    *ops = node_mmio(m->node, m->placement->vcpu_node[n],
+                     virt_config_redist_base(&m->config->board, n), ops_ctx, &e);
+    if (!*ops) {
+        log_error("machine", "%s", e.text);
+    }
+    return *ops;
+}
+
 static bool make_vcpu(void *ctx, struct virt *b, struct vcpu *v, uint64_t mpidr, struct err *e)
 {
     struct machine *m = ctx;
@@ -95,6 +126,10 @@ static bool make_vcpu(void *ctx, struct virt *b, struct vcpu *v, uint64_t mpidr,
         },
     };
 
+    if (!vcpu_is_local(m, v->index)) {
+        node_vcpu_make(m->node, v);
+        return true;
+    }
     return emu_make(v, &c, e);
 }
 
@@ -131,8 +166,8 @@ static void handle_event(struct machine *m, enum vm_event ev, const char *why)
         }
         break;
     case VM_EV_PANIC:
-        if (!m->ending) {
-            log_error("machine", "%s", why[0] ? why : "the machine cannot go on");
+        if (!m->ending && why[0]) {
+            log_error("machine", "%s", why);
         }
         machine_quit(m, 1);
         break;
@@ -204,32 +239,108 @@ static bool add_monitors(struct machine *m, struct err *e)
     return true;
 }
 
-static bool build(struct machine *m, struct err *e)
-{
-    struct virt_hosting hosting = { .ctx = m, .vcpu_make = make_vcpu };
+/* ---- this process as a node of several --------------------------------------------------- */
 
-    m->engine = engine_create(m->config, e);
-    if (!m->engine) {
-        return false;
+static void node_irq_deliver(void *ctx, const struct irq_msg *msg)
+{
+    struct machine *m = ctx;
+
+    virt_irq_deliver(m->board, msg);
+}
+
+/* The root says what to do.  Loop thread. */
+static bool node_do(void *ctx, enum node_command cmd)
+{
+    struct machine *m = ctx;
+    struct err e;
+
+    switch (cmd) {
+    case NODE_RUN:
+        m->running = true;
+        vm_run(m->vm);
+        return true;
+    case NODE_PAUSE:
+        m->running = false;
+        vm_pause(m->vm);
+        return true;
+    case NODE_RESET:
+        return virt_reset(m->board, &e) || (log_error("machine", "reset: %s", e.text), false);
     }
-    m->vm = vm_new(m->loop, m->config->board.cpus_n, e);
-    if (!m->vm) {
-        return false;
+    return false;
+}
+
+static void node_quit(void *ctx, int status)
+{
+    post_event(ctx, status ? VM_EV_PANIC : VM_EV_HOST_QUIT, NULL);
+}
+
+static void node_ended(void *ctx)
+{
+    post_event(ctx, VM_EV_PANIC, NULL);
+}
+
+static bool build_node(struct machine *m, struct err *e)
+{
+    struct node_hooks hooks = {
+        .ctx = m, .irq_deliver = node_irq_deliver, .command = node_do, .quit = node_quit,
+        .ended = node_ended,
+    };
+    struct node_config config;
+    unsigned local_n = 0;
+
+    for (unsigned i = 0; i < m->placement->vcpus_n; i++) {
+        local_n += m->placement->vcpu_node[i] == member_self(m->member);
     }
-    m->vm->event = post_event;
-    m->vm->event_ctx = m;
+    node_config_init(&config, local_n);
+    m->node = node_new(m->member, m->vm, m->placement, &config, &hooks, e);
+    return m->node;
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+/* What only the root has: the host's side of devices, and people. */
+static bool build_root(struct machine *m, const struct virt_hosting *hosting, struct err *e)
+{
     m->backends = backends_create(m->loop, m->tree, m->trace, e);
     if (!m->backends) {
         return false;
     }
     backends_on_quit(m->backends, on_console_quit, m);
     m->config->board.finder = backends_finder(m->backends);
-    m->config->board.trace = m->trace;
-    m->config->board.cpu_compatible = engine_cpu_compatible(m->engine);
-    m->board = virt_build_root(m->vm, &m->config->board, &hosting, e);
+    m->board = virt_build_root(m->vm, &m->config->board, hosting, e);
     return m->board && add_monitors(m, e);
 }
 
+static bool build(struct machine *m, struct err *e)
+{
+    struct virt_hosting hosting = {
+        .ctx = m, .vcpu_is_local = vcpu_is_local, .vcpu_make = make_vcpu,
+        .redist_mmio = redist_mmio,
+    };
+
+    m->engine = engine_create(m->config, e);
+    if (!m->engine) {
+        return false;
+    }
+    m->config->board.cpu_compatible = engine_cpu_compatible(m->engine);
+    m->config->board.trace = m->trace;
+    m->vm = vm_new(m->loop, m->config->board.cpus_n, e);
+    if (!m->vm) {
+        return false;
+    }
+    m->vm->event = post_event;
+    m->vm->event_ctx = m;
+    if (m->member && !build_node(m, e)) {
+        return false;
+    }
+    if (m->is_root) {
+        return build_root(m, &hosting, e);
+    }
+    m->board = virt_build_member(m->vm, &m->config->board, &hosting, e);
+    return m->board;
+}
+
+/* On a node that is not the root, the root's commands do the rest. */
 static bool start(struct machine *m, struct err *e)
 {
     for (unsigned i = 0; i < ARRAY_LEN(end_signals); i++) {
@@ -237,12 +348,21 @@ static bool start(struct machine *m, struct err *e)
             return false;
         }
     }
+    if (m->node && !node_start(m->node, e)) {
+        return false;
+    }
     m->threads_started = true;
-    return vm_start(m->vm, e) && virt_reset(m->board, e);
+    if (!vm_start(m->vm, e)) {
+        return false;
+    }
+    return !m->is_root || ((!m->node || node_command(m->node, NODE_RESET) ||
+                            err_set(e, "the machine ended while it was being made")) &&
+                           virt_reset(m->board, e));
 }
 
 struct machine *machine_create(struct loop *loop, struct opts *tree, struct config *config,
-                               struct trace *trace, struct err *e)
+                               struct trace *trace, struct member *member,
+                               const struct placement *placement, struct err *e)
 {
     struct machine *m = calloc(1, sizeof *m);
 
@@ -250,18 +370,22 @@ struct machine *machine_create(struct loop *loop, struct opts *tree, struct conf
     m->tree = tree;
     m->config = config;
     m->trace = trace;
+    m->member = member;
+    m->placement = placement;
+    m->is_root = !member || member_self(member) == NODE_ROOT;
     mutex_init(&m->event_lock);
     loop_work_init(&m->event_work, loop, on_events, m);
     if (build(m, e) && start(m, e)) {
         return m;
     }
+    m->status = 1;
     machine_destroy(m);
     return NULL;
 }
 
 int machine_run(struct machine *m)
 {
-    if (!m->config->paused) {
+    if (m->is_root && !m->config->paused) {
         machine_continue(m);
     }
     loop_run(m->loop);
@@ -273,9 +397,13 @@ void machine_destroy(struct machine *m)
     if (!m) {
         return;
     }
+    if (m->node) {
+        node_end(m->node, m->status);
+    }
     if (m->vm && m->threads_started) {
         vm_end(m->vm);
     }
+    node_free(m->node);
     for (unsigned i = 0; i < m->monitors_n; i++) {
         monitor_destroy(m->monitor[i]);
     }
@@ -310,8 +438,11 @@ void machine_quit(struct machine *m, int status)
 void machine_pause(struct machine *m)
 {
     if (m->running) {
-        vm_pause(m->vm);
         m->running = false;
+        if (m->node) {
+            node_command(m->node, NODE_PAUSE);
+        }
+        vm_pause(m->vm);
     }
 }
 
@@ -319,6 +450,9 @@ void machine_continue(struct machine *m)
 {
     if (!m->running && !m->ending) {
         m->running = true;
+        if (m->node) {
+            node_command(m->node, NODE_RUN);
+        }
         vm_run(m->vm);
     }
 }
@@ -334,7 +468,9 @@ void machine_reset(struct machine *m)
     struct err e;
 
     machine_pause(m);
-    if (!virt_reset(m->board, &e)) {
+    if (m->node && !node_command(m->node, NODE_RESET)) {
+        machine_quit(m, 1);
+    } else if (!virt_reset(m->board, &e)) {
         log_error("machine", "reset: %s", e.text);
         machine_quit(m, 1);
     } else if (was_running) {
@@ -379,5 +515,9 @@ void machine_info_engine(struct machine *m, struct strbuf *out)
 
 void machine_info_cluster(struct machine *m, struct strbuf *out)
 {
-    strbuf_add(out, "The machine is in one process.\n");
+    if (m->node) {
+        node_info(m->node, out);
+    } else {
+        strbuf_add(out, "The machine is in one process.\n");
+    }
 }

@@ -10,21 +10,20 @@ struct config;
 struct err;
 struct loop;
 struct machine;
+struct member;
 struct opts;
+struct placement;
 struct strbuf;
 struct trace;
 struct virt;
 struct vm;
 
-/* Makes the machine that `tree` and `config` describe.  Both outlive it; `loop` too.  NULL with
- * `e` set: nothing is left behind. */
+/* Makes what `tree` and `config` describe.  With `member` (NULL: the machine is in this process
+ * alone) it makes this node's part: everything but the vCPUs and RAM of others on the root, vCPUs
+ * and RAM only elsewhere.  All arguments outlive it.  NULL with `e` set: nothing is left behind. */
 struct machine *machine_create(struct loop *loop, struct opts *tree, struct config *config,
-                               struct trace *trace, struct err *e);
-/* The same for a node that got its tree from the machine's root over `member`. */
-struct member;
-struct machine *machine_create_member(struct loop *loop, struct opts *tree,
-                                      struct config *config, struct trace *trace,
-                                      struct member *member, struct err *e);
+                               struct trace *trace, struct member *member,
+                               const struct placement *placement, struct err *e);
 
 /* Runs until the machine ends; returns the exit status of the process: 0 when the guest powered
  * off or somebody asked to quit, 1 when something failed (already reported). */

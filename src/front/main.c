@@ -6,9 +6,12 @@
 #include "base/opts.h"
 #include "base/strbuf.h"
 #include "base/trace.h"
+#include "cluster/member.h"
+#include "cluster/placement.h"
 #include "front/cmdline.h"
 #include "front/config.h"
 #include "front/help.h"
+#include "front/join.h"
 #include "front/machine.h"
 
 #include <signal.h>
@@ -58,31 +61,61 @@ static bool write_pidfile(const char *path, struct err *e)
     return true;
 }
 
-/* The machine that `tree` describes, from start to end. */
-static int run(struct opts *tree)
+/* Everything that lives as long as the machine. */
+struct session {
+    struct opts *tree;
+    struct trace trace;
+    struct config config;
+    struct placement placement;
+    struct loop *loop;
+    struct member *member;
+    struct machine *machine;
+};
+
+/* What the command line says, up to where the machine can be made. */
+static bool prepare(struct session *s, struct err *e)
 {
-    struct trace *trace = calloc(1, sizeof *trace);
-    struct config *config = calloc(1, sizeof *config);
-    struct loop *loop = NULL;
-    struct machine *m = NULL;
+    return set_up_log(s->tree, &s->trace, e) && cmdline_add_defaults(s->tree, e) &&
+           config_read(&s->config, s->tree, e) &&
+           (s->config.nodes_n == 1 ||
+            (s->member = join_enter(&s->config, s->tree, &s->placement, e)));
+}
+
+static bool create(struct session *s, struct err *e)
+{
+    s->loop = loop_create(e);
+    if (!s->loop) {
+        return false;
+    }
+    s->machine = machine_create(s->loop, s->tree, &s->config, &s->trace, s->member,
+                                &s->placement, e);
+    return s->machine && write_pidfile(s->config.pidfile, e);
+}
+
+/* Runs the machine that is described by the tree, or by the root that `join_args` name. */
+static int run(struct opts *tree, unsigned join_args_n, char *const *join_args)
+{
+    struct session *s = calloc(1, sizeof *s);
     struct err e;
     int status;
+    bool ok;
 
-    if (!set_up_log(tree, trace, &e) || !cmdline_add_defaults(tree, &e) ||
-        !config_read(config, tree, &e) || !(loop = loop_create(&e)) ||
-        !(m = machine_create(loop, tree, config, trace, &e)) ||
-        !write_pidfile(config->pidfile, &e)) {
+    s->tree = tree;
+    ok = join_args ? (s->member = join_root(join_args_n, join_args, tree, &s->config,
+                                            &s->placement, &e)) != NULL
+                   : prepare(s, &e);
+    if (!ok || !create(s, &e)) {
         status = fail(&e);
     } else {
-        status = machine_run(m);
+        status = machine_run(s->machine);
     }
-    if (m && config->pidfile) {
-        unlink(config->pidfile);
+    if (s->machine && s->config.pidfile) {
+        unlink(s->config.pidfile);
     }
-    machine_destroy(m);
-    loop_destroy(loop);
-    free(config);
-    free(trace);
+    machine_destroy(s->machine);
+    loop_destroy(s->loop);
+    member_free(s->member);
+    free(s);
     return status;
 }
 
@@ -94,7 +127,9 @@ int main(int argc, char **argv)
     int status;
 
     signal(SIGPIPE, SIG_IGN);
-    if (!cmdline_parse(tree, argc - 1, argv + 1, &e)) {
+    if (argc > 1 && !strcmp(argv[1], "join")) {
+        status = run(tree, argc - 2, argv + 2);
+    } else if (!cmdline_parse(tree, argc - 1, argv + 1, &e)) {
         status = fail(&e);
     } else if (help_wanted(tree, &help, &e)) {
         fputs(help.text, stdout);
@@ -102,7 +137,7 @@ int main(int argc, char **argv)
     } else if (e.text[0]) {
         status = fail(&e);
     } else {
-        status = run(tree);
+        status = run(tree, 0, NULL);
     }
     strbuf_free(&help);
     opts_destroy(tree);

@@ -69,6 +69,8 @@ bool virt_config_check(const struct virt_config *c, struct err *e);
 
 /* The first byte of RAM of NUMA node `n` (their order is that of addresses). */
 uint64_t virt_config_numa_base(const struct virt_config *c, unsigned n);
+/* Where the redistributor frames (GICv3) of a vCPU are. */
+uint64_t virt_config_redist_base(const struct virt_config *c, unsigned vcpu);
 /* MPIDR_EL1 affinity fields of a vCPU: 16 to a cluster with GICv3, 8 with GICv2. */
 uint64_t virt_config_mpidr(const struct virt_config *c, unsigned vcpu);
 

@@ -53,9 +53,8 @@ static inline bool virt_is_local(const struct virt *b, unsigned n)
     return !b->hosting.vcpu_is_local || b->hosting.vcpu_is_local(b->hosting.ctx, n);
 }
 
-/* config.c: where frame pairs of redistributors are. */
+/* config.c: where frame pairs of redistributors beyond the first 123 are. */
 uint64_t virt_config_high_gicr(const struct virt_config *c);
-uint64_t virt_config_redist_base(const struct virt_config *c, unsigned vcpu);
 
 /* intc.c */
 bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e);
