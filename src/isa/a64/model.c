@@ -48,9 +48,9 @@
 #define N1 (V8_0 | F(LSE) | F(RDM) | F(LOR) | F(PAN) | F(PAN2) | F(UAO) | F(HAFDBS) | F(HPDS) | \
             F(DPB) | F(RAS) | F(TTCNP) | F(FP16) | F(DOTPROD) | F(LRCPC) | F(SSBS) | F(SSBS2) | \
             F(CSV2))
-#define MAX_ALL (N1 | F(FCMA) | F(JSCVT) | F(LRCPC2) | F(FLAGM) | F(FLAGM2) | F(DPB2) | \
-                 F(PAUTH) | F(BTI) | F(SB) | F(DIT) | F(TLBIOS) | F(TLBIRANGE) | F(TTST) | \
-                 F(BBM) | F(IDST) | F(E0PD) | F(SPECRES))
+#define MAX_ALL (N1 | F(FCMA) | F(JSCVT) | F(FRINTTS) | F(LRCPC2) | F(FLAGM) | F(FLAGM2) | \
+                 F(DPB2) | F(PAUTH) | F(BTI) | F(SB) | F(DIT) | F(TLBIOS) | F(TLBIRANGE) | \
+                 F(TTST) | F(BBM) | F(IDST) | F(E0PD) | F(SPECRES))
 
 /* PMCEID0: SW_INCR (0x00) and CPU_CYCLES (0x11). */
 #define PMCEID (1u << 0x00 | 1u << 0x11)

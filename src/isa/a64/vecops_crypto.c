@@ -64,34 +64,38 @@ VOP_DEFINE(aesd)
     *d = r;
 }
 
-/* Product in GF(2^8). */
-static uint8_t gf_mul(uint8_t x, unsigned k)
-{
-    uint8_t r = 0;
-
-    for (; k; k >>= 1) {
-        r ^= k & 1 ? x : 0;
-        x = (uint8_t)(x << 1) ^ (x & 0x80 ? 0x1b : 0);
-    }
-    return r;
-}
-
-static void mix_columns(union a64_vreg *d, const union a64_vreg *a, const uint8_t k[4])
-{
-    union a64_vreg r = { 0 };
-
-    for (unsigned i = 0; i < 16; i++) {
-        for (unsigned j = 0; j < 4; j++) {
-            r.b[i] ^= gf_mul(a->b[(i & ~3u) + (i + j) % 4], k[j]);
-        }
-    }
-    *d = r;
-}
-
-VOP_DEFINE(aesmc) { mix_columns(d, a, (const uint8_t[]){ 2, 3, 1, 1 }); }
-VOP_DEFINE(aesimc) { mix_columns(d, a, (const uint8_t[]){ 14, 11, 13, 9 }); }
-
 static inline uint32_t rol(uint32_t x, unsigned n) { return x << n | x >> (32 - n); }
+
+/* Four bytes at once: each times x in GF(2^8). */
+static inline uint32_t times_x(uint32_t w)
+{
+    return (w & 0x7f7f7f7f) << 1 ^ (w >> 7 & 0x01010101) * 0x1b;
+}
+
+/* A column times 3x^3 + x^2 + x + 2: row i is 2 b[i] + 3 b[i + 1] + b[i + 2] + b[i + 3]. */
+static inline uint32_t mix_column(uint32_t w)
+{
+    uint32_t x = times_x(w);
+
+    return x ^ rol(x ^ w, 24) ^ rol(w, 16) ^ rol(w, 8);
+}
+
+VOP_DEFINE(aesmc)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        d->s[i] = mix_column(a->s[i]);
+    }
+}
+
+/* The inverse polynomial is the same one times 4x^2 + 5. */
+VOP_DEFINE(aesimc)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t w = a->s[i];
+        d->s[i] = mix_column(w ^ times_x(times_x(w ^ rol(w, 16))));
+    }
+}
+
 static inline uint32_t choose(uint32_t x, uint32_t y, uint32_t z) { return ((y ^ z) & x) ^ z; }
 static inline uint32_t parity(uint32_t x, uint32_t y, uint32_t z) { return x ^ y ^ z; }
 static inline uint32_t majority(uint32_t x, uint32_t y, uint32_t z)
