@@ -466,13 +466,14 @@ static inline void store2(env *e, struct memop m, val addr, val lo, val hi)
 
 static inline vec vload(env *e, struct memop m, val addr)
 {
-    const void *p = mem_find(e, m, addr.v, 1u << m.size_log2, A64_TLB_READ);
+    unsigned n = 1u << (m.size_log2 & 4 ? 4 : m.size_log2);     /* (the compiler cannot know) */
+    const void *p = mem_find(e, m, addr.v, n, A64_TLB_READ);
     vec r = { .v.d = { 0, 0 } };
 
     if (__builtin_expect(!p, 0)) {
         load_slow(e, m, addr.v, r.v.d);
     } else {
-        host_copy_in(&r, p, 1u << m.size_log2);
+        host_copy_in(&r, p, n);
     }
     mem_acquire(m);
     return r;
