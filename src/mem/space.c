@@ -232,7 +232,6 @@ struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t si
         free(rom->seen);
         return NULL;
     }
-    memset(rom->host, 0xff, size);
     s->mmio[s->mmio_n - 1].rom = rom;
     s->rom_n++;
     return rom;

@@ -68,7 +68,8 @@ bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
  * belongs to this process: ram_ops are not asked, and DMA does not reach it.  While it is trapped
  * (mem_rom_trap), reads go to ops->read too and nothing is executed from it. */
 struct mem_rom;
-/* Filled with 0xff; page-aligned.  NULL on failure.  Lives as long as the space. */
+/* Filled with zeroes; only touched pages cost host memory.  Page-aligned.  NULL on failure.
+ * Lives as long as the space. */
 struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t size,
                                   const struct mmio_ops *ops, void *ctx, const char *name,
                                   struct err *e);

@@ -90,11 +90,13 @@ static bool make_fdt(struct virt_boot *b, const struct virt_config *c, unsigned 
 bool virt_boot_prepare(struct virt_boot *b, const struct virt_config *c, unsigned devices,
                        struct err *e)
 {
+    bool has_firmware = c->bios || c->pflash[0];
+
     if (c->bios && !boot_file_read("firmware", c->bios, VIRT_FLASH_BYTES, &b->firmware,
                                    &b->firmware_bytes, e)) {
         return false;
     }
-    if (c->kernel && !c->bios) {
+    if (c->kernel && !has_firmware) {
         uint8_t *data;
         size_t bytes;
         if (!boot_file_read("kernel", c->kernel, BOOT_FILE_BYTES_MAX, &data, &bytes, e) ||
@@ -107,7 +109,7 @@ bool virt_boot_prepare(struct virt_boot *b, const struct virt_config *c, unsigne
             return false;
         }
     }
-    if (c->kernel && c->bios &&
+    if (c->kernel && has_firmware &&
         (!boot_file_read("kernel", c->kernel, BOOT_FILE_BYTES_MAX, &b->firmware_kernel,
                          &b->firmware_kernel_bytes, e) ||
          (c->initrd && !read_initrd(b, c, e)))) {
@@ -128,10 +130,6 @@ bool virt_boot_load(struct virt_boot *b, struct mem_space *mem, struct err *e)
     }
     if (b->initrd_gpa &&
         !boot_write(mem, "initrd", b->initrd_gpa, b->initrd, b->initrd_bytes, e)) {
-        return false;
-    }
-    if (b->firmware &&
-        !boot_write(mem, "firmware", VIRT_FLASH_BASE, b->firmware, b->firmware_bytes, e)) {
         return false;
     }
     if (!b->no_seeds && !virt_fdt_seed(b->fdt, e)) {

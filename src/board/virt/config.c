@@ -90,6 +90,9 @@ bool virt_config_check(const struct virt_config *c, struct err *e)
     if (c->initrd && !c->kernel) {
         return err_set(e, "-initrd needs -kernel");
     }
+    if (c->bios && c->pflash[0]) {
+        return err_set(e, "firmware both by -bios and in a flash drive: only one is possible");
+    }
     if (c->devices_n > VIRT_DEVICES_MAX) {
         return err_set(e, "%u devices are too many: at most %d", c->devices_n, VIRT_DEVICES_MAX);
     }

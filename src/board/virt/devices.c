@@ -8,6 +8,7 @@
 #include "board/virt/memmap.h"
 #include "board/virt/virt_priv.h"
 #include "dev/devices.h"
+#include "dev/flash/cfi.h"
 #include "dev/fw_cfg/fw_cfg.h"
 #include "dev/gpio/pl061.h"
 #include "dev/virtio/mmio.h"
@@ -73,6 +74,17 @@ static bool build_fixed(struct virt *b, const struct virt_config *c, unsigned n,
     }
     b->shown |= f->shown;
     return true;
+}
+
+/* Firmware is in the first one: from a drive, or loaded for -bios. */
+static bool build_flash(struct virt *b, const struct virt_config *c, unsigned n, struct err *e)
+{
+    struct device_env env = device_env(b, c);
+    struct device *d = b->flash[n] = device_new(&cfi_flash_class, NULL, e);
+
+    return d && (!c->pflash[n] || device_set(d, "drive", c->pflash[n], c->finder, e)) &&
+           device_realize(d, &env, e) &&
+           cfi_flash_map(d, VIRT_FLASH_BASE + n * VIRT_FLASH_BYTES, e);
 }
 
 /* ---- virtio ---- */
@@ -203,6 +215,10 @@ bool virt_devices_tell_firmware(struct virt *b, const struct virt_config *c, str
 {
     struct device *d = b->fixed[FIXED_FW_CFG];
 
+    if (b->boot.firmware &&
+        !cfi_flash_load(b->flash[0], b->boot.firmware, b->boot.firmware_bytes, e)) {
+        return false;
+    }
     return add_numbers(d, c, e) &&
            (!b->boot.firmware_kernel || add_kernel(d, c, &b->boot, e));
 }
@@ -216,6 +232,12 @@ bool virt_devices_build(struct virt *b, const struct virt_config *c, struct err 
             return err_prefix(e, "virt");
         }
     }
+    for (unsigned i = 0; i < ARRAY_LEN(b->flash); i++) {
+        if (!build_flash(b, c, i, e)) {
+            return err_prefix(e, "virt");
+        }
+    }
+    b->shown |= VIRT_FDT_FLASH;
     for (unsigned i = 0; i < VIRT_VIRTIO_N; i++) {
         if (!build_transport(b, c, i, e)) {
             return err_prefix(e, "virt");
@@ -236,6 +258,11 @@ static void for_each(struct virt *b, void (*fn)(struct device *d))
     for (unsigned i = 0; i < VIRT_FIXED_DEVICES_MAX; i++) {
         if (b->fixed[i]) {
             fn(b->fixed[i]);
+        }
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(b->flash); i++) {
+        if (b->flash[i]) {
+            fn(b->flash[i]);
         }
     }
     for (unsigned i = 0; i < VIRT_VIRTIO_N; i++) {

@@ -22,16 +22,6 @@ static bool build_vcpus(struct virt *b, struct err *e)
     return true;
 }
 
-static bool build_memory(struct virt *b, const struct virt_config *c, struct err *e)
-{
-    if (!mem_space_add_ram(b->vm->mem, VIRT_RAM_BASE, c->ram_bytes, "ram", e)) {
-        return false;
-    }
-    /* Firmware is executed where flash memory is. */
-    return !c->bios || mem_space_add_ram(b->vm->mem, VIRT_FLASH_BASE, VIRT_FLASH_BYTES,
-                                         "flash0", e);
-}
-
 static struct virt *build(struct vm *vm, const struct virt_config *c,
                           const struct virt_hosting *hosting, bool is_root, struct err *e)
 {
@@ -48,7 +38,8 @@ static struct virt *build(struct vm *vm, const struct virt_config *c,
     b->hosting = *hosting;
     b->is_root = is_root;
     b->gic_version = c->gic_version;
-    if (!build_memory(b, c, e) || !virt_intc_build(b, c, e) || !build_vcpus(b, e) ||
+    if (!mem_space_add_ram(vm->mem, VIRT_RAM_BASE, c->ram_bytes, "ram", e) ||
+        !virt_intc_build(b, c, e) || !build_vcpus(b, e) ||
         (is_root && (!virt_devices_build(b, c, e) ||
                      !virt_boot_prepare(&b->boot, c, b->shown, e) ||
                      !virt_devices_tell_firmware(b, c, e)))) {

@@ -55,6 +55,7 @@ struct virt_config {
     const char *kernel, *initrd, *append, *dtb, *bios;  /* paths and text; NULL: not given */
     bool no_seeds;                      /* no rng-seed, kaslr-seed (dtb-randomness=off) */
 
+    const char *pflash[2];              /* flash drives: ids of block backends for `finder` */
     /* -serial n: id of the character backend for `finder`; NULL: not connected. */
     const char *serial[VIRT_SERIALS_MAX];
     /* -device, in their order: each a node with `driver`, perhaps `id`, `bus`, and options. */

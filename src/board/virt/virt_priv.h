@@ -41,6 +41,7 @@ struct virt {
 
     /* Root only */
     struct device *fixed[VIRT_FIXED_DEVICES_MAX];   /* as the table in devices.c */
+    struct device *flash[2];
     struct device *transport[32];       /* virtio-mmio */
     unsigned plugged_n;
     struct device *plugged[VIRT_DEVICES_MAX];       /* made for -device */
@@ -64,7 +65,7 @@ struct irq virt_spi(struct virt *b, unsigned spi);      /* root */
 
 /* devices.c: root */
 bool virt_devices_build(struct virt *b, const struct virt_config *c, struct err *e);
-/* Fills fw_cfg, once b->boot is prepared. */
+/* Fills flash and fw_cfg, once b->boot is prepared. */
 bool virt_devices_tell_firmware(struct virt *b, const struct virt_config *c, struct err *e);
 void virt_devices_reset(struct virt *b);
 void virt_devices_free(struct virt *b);

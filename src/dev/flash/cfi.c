@@ -309,7 +309,9 @@ bool cfi_flash_map(struct device *d, uint64_t gpa, struct err *e)
     if (!s->rom) {
         return false;
     }
-    memcpy(mem_rom_host(s->rom), s->bytes, s->size);
+    if (s->blk) {
+        memcpy(mem_rom_host(s->rom), s->bytes, s->size);
+    }
     free(s->bytes);
     s->bytes = mem_rom_host(s->rom);
     return true;
@@ -361,11 +363,10 @@ static bool flash_realize(struct device *d, struct err *e)
     if (s->size < BLOCK_BYTES || s->size > SIZE_MAX_BYTES || s->size & (s->size - 1)) {
         return err_set(e, "size: it is a power of two, 256K to 256M");
     }
-    s->bytes = malloc(s->size);
+    s->bytes = calloc(1, s->size);      /* without a drive: zeroes that cost no memory */
     if (!s->bytes) {
         return err_set(e, "out of memory for its contents");
     }
-    memset(s->bytes, 0xff, s->size);
     query_fill(s);
     if (s->blk && !read_image(s, e)) {
         free(s->bytes);

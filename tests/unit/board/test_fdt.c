@@ -21,7 +21,6 @@ static const char *const absent_nodes[] = {
     "/pcie@10000000",                   /* no PCI yet */
     "/intc@8000000/its@8080000",        /* no LPIs yet */
     "/intc@8000000/v2m@8020000",        /* of use to PCI only */
-    "/flash@0",                         /* no flash yet */
     NULL,
 };
 /* Random, or the size of another number. */
@@ -137,7 +136,7 @@ static void against_qemu(const char *args, const struct virt_config *c)
     unsigned theirs_n = 0, ours_n = 0;
     int fd = mkstemp(path);
     unsigned devices = VIRT_FDT_UART | VIRT_FDT_RTC | VIRT_FDT_GPIO | VIRT_FDT_VIRTIO |
-                       VIRT_FDT_FW_CFG;
+                       VIRT_FDT_FW_CFG | VIRT_FDT_FLASH;
 
     close(fd);
     machine = args;

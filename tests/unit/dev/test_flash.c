@@ -118,7 +118,7 @@ static void test_read_only(void)
     struct device *d = start(NULL);
     struct err e;
 
-    CHECK(cfi_flash_load(d, "\1\2\3\4", 4, &e) && rd(0) == 0x04030201 && rd(4) == 0xffffffff);
+    CHECK(cfi_flash_load(d, "\1\2\3\4", 4, &e) && rd(0) == 0x04030201 && rd(4) == 0);
     wr(0, 0x00400040);
     wr(0, 0);
     CHECK(rd(0) == 0x00920092, "locked");
