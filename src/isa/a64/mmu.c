@@ -276,15 +276,14 @@ static bool walk_once(struct walk *w, bool *again, struct a64_xlat *x, struct a6
     }
 }
 
-/* MMU off (D8.2.9): flat; what is not memory decodes as nothing.  Data would be Device-nGnRnE;
- * here unaligned data accesses to RAM work nevertheless. */
+/* MMU off (D8.2.9): flat, and Device-nGnRnE for data. */
 static bool translate_off(struct walk *w, struct a64_xlat *x, struct a64_fault *f)
 {
     if (w->va >> w->cpu->model->pa_bits) {
         return fault(f, A64_FSC_ADDRESS_SIZE + 0);
     }
     *x = (struct a64_xlat){ .gpa = w->va, .size_log2 = 12, .global = true, .user = false,
-                            .sh = 2 };
+                            .sh = 2, .device = w->access != A64_EXEC };
     return true;
 }
 

@@ -24,6 +24,7 @@ static void test_memory(void)
 {
     struct flat *f = flat_new("max");
     struct a64_cpu *c = &f->cpu;
+    flat_mmu(f, false);
     c->x[1] = FLAT_RAM + 0x2ffc;
     c->x[2] = UINT64_C(0x1122334455667788);
     flat_insn(f, 0xf9000022);       /* str x2, [x1]: over a page boundary */
