@@ -3,7 +3,6 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/nearest.h"
 #include "base/opts.h"
 #include "base/strbuf.h"
@@ -30,8 +29,6 @@ static struct member *enter_as_root(struct config *config, struct opts *tree,
         err_set(e, "-cluster: wants listen=HOST:PORT");
         return NULL;
     }
-    log_info("cluster", "waiting for %u other node(s) at %s", config->nodes_n - 1,
-             config->listen);
     member = member_root(config->listen, config->nodes_n, config->secret_path, e);
     if (!member) {
         return NULL;

@@ -15,6 +15,7 @@ struct monitor {
     struct chr *chr;
     struct readline readline;
     struct strbuf pending;          /* not yet taken by the back end */
+    bool is_shared;                 /* a multiplexer shows us only while we have the focus */
     bool greeted;
 };
 
@@ -89,12 +90,11 @@ static void on_event(void *ctx, enum chr_event event)
     if (event == CHR_OPENED) {
         mon->greeted = false;
     }
-    if (event == CHR_FOCUS_IN || event == CHR_OPENED) {
+    if (event == CHR_FOCUS_IN || (event == CHR_OPENED && !mon->is_shared)) {
         greet(mon);
     }
 }
 
-/* A port of a multiplexer hears of FOCUS_IN when it is shown; others of OPENED. */
 struct monitor *monitor_create(struct machine *m, struct chr *chr, struct err *e)
 {
     static const struct chr_handlers handlers = {
@@ -110,6 +110,7 @@ struct monitor *monitor_create(struct machine *m, struct chr *chr, struct err *e
     mon = calloc(1, sizeof *mon);
     mon->machine = m;
     mon->chr = port;
+    mon->is_shared = port != chr;
     mon->readline = (struct readline){
         .prompt = "(pando) ", .write = print, .line = run_line, .ctx = mon,
     };
