@@ -215,10 +215,6 @@ bool virt_devices_tell_firmware(struct virt *b, const struct virt_config *c, str
 {
     struct device *d = b->fixed[FIXED_FW_CFG];
 
-    if (b->boot.firmware &&
-        !cfi_flash_load(b->flash[0], b->boot.firmware, b->boot.firmware_bytes, e)) {
-        return false;
-    }
     return add_numbers(d, c, e) &&
            (!b->boot.firmware_kernel || add_kernel(d, c, &b->boot, e));
 }
@@ -275,9 +271,11 @@ static void for_each(struct virt *b, void (*fn)(struct device *d))
     }
 }
 
-void virt_devices_reset(struct virt *b)
+bool virt_devices_reset(struct virt *b, struct err *e)
 {
     for_each(b, device_reset);
+    return !b->boot.firmware ||
+           cfi_flash_load(b->flash[0], b->boot.firmware, b->boot.firmware_bytes, e);
 }
 
 void virt_devices_free(struct virt *b)

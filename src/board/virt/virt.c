@@ -73,7 +73,9 @@ void virt_free(struct virt *b)
 
 bool virt_reset(struct virt *b, struct err *e)
 {
-    virt_devices_reset(b);
+    if (!virt_devices_reset(b, e)) {
+        return false;
+    }
     virt_intc_reset(b);
     for (unsigned i = 0; i < b->vm->vcpus_n; i++) {
         if (virt_is_local(b, i)) {

@@ -65,7 +65,7 @@ struct irq virt_spi(struct virt *b, unsigned spi);      /* root */
 
 /* devices.c: root */
 bool virt_devices_build(struct virt *b, const struct virt_config *c, struct err *e);
-/* Fills flash and fw_cfg, once b->boot is prepared. */
+/* Fills fw_cfg, once b->boot is prepared. */
 bool virt_devices_tell_firmware(struct virt *b, const struct virt_config *c, struct err *e);
-void virt_devices_reset(struct virt *b);
+bool virt_devices_reset(struct virt *b, struct err *e);
 void virt_devices_free(struct virt *b);

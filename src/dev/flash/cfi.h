@@ -13,5 +13,6 @@ extern const struct device_class cfi_flash_class;
 
 /* After realize, instead of device_map_region: the flash at `gpa`, executable. */
 bool cfi_flash_map(struct device *d, uint64_t gpa, struct err *e);
-/* After cfi_flash_map: contents from the start on (-bios).  Kept over resets. */
+/* After cfi_flash_map: contents from the start on (-bios).  What the guest writes over
+ * them lasts until they are loaded again. */
 bool cfi_flash_load(struct device *d, const void *data, size_t bytes, struct err *e);

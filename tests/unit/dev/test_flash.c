@@ -113,17 +113,18 @@ static void test_program(void)
     bench_free(b);
 }
 
-static void test_read_only(void)
+static void test_without_drive(void)
 {
     struct device *d = start(NULL);
     struct err e;
 
     CHECK(cfi_flash_load(d, "\1\2\3\4", 4, &e) && rd(0) == 0x04030201 && rd(4) == 0);
     wr(0, 0x00400040);
-    wr(0, 0);
-    CHECK(rd(0) == 0x00920092, "locked");
+    wr(0, 0x04030200);
+    CHECK(rd(0) == 0x00800080, "ready");
     device_reset(d);
-    CHECK(rd(0) == 0x04030201, "reads as memory after a reset");
+    CHECK(rd(0) == 0x04030200, "reads as memory after a reset");
+    CHECK(cfi_flash_load(d, "\1\2\3\4", 4, &e) && rd(0) == 0x04030201);
     bench_free(b);
 }
 
@@ -131,6 +132,6 @@ int main(void)
 {
     test_query();
     test_program();
-    test_read_only();
+    test_without_drive();
     return check_result();
 }
