@@ -2,6 +2,9 @@
 #include "front/engine.h"
 
 #include "accel/emu/emu.h"
+#ifdef __x86_64__
+#include "accel/jit/jit.h"
+#endif
 #include "base/base.h"
 #include "base/err.h"
 #include "base/nearest.h"
@@ -19,6 +22,7 @@
 struct engine {
     const struct a64_model *model;
     enum config_engine kind;
+    struct jit *jit;                /* NULL: interpret */
 };
 
 /* Properties of QEMU's models of which we have one value. */
@@ -60,6 +64,15 @@ struct engine *engine_create(const struct config *c, struct err *e)
     g = calloc(1, sizeof *g);
     g->model = model;
     g->kind = c->engine;
+#ifdef __x86_64__
+    if (g->kind == CONFIG_JIT) {
+        g->jit = jit_new(NULL, e);
+        if (!g->jit) {
+            free(g);
+            return NULL;
+        }
+    }
+#endif
     return g;
 }
 
@@ -86,8 +99,40 @@ static void interp_engine_detach(void *ctx, struct a64_cpu *cpu)
     interp_detach(cpu);
 }
 
+/* ---- the JIT, with the interpreter for what it leaves ------------------------------------- */
+
+#ifdef __x86_64__
+static void jit_engine_run(void *ctx, struct a64_cpu *cpu)
+{
+    jit_run(((struct engine *)ctx)->jit, cpu);
+}
+
+static void jit_engine_invalidate(void *ctx, struct a64_cpu *cpu, uint64_t gpa, uint64_t bytes)
+{
+    jit_invalidate(((struct engine *)ctx)->jit, gpa, bytes);
+    interp_icache_invalidate(cpu, gpa, bytes);
+}
+
+static void jit_engine_detach(void *ctx, struct a64_cpu *cpu)
+{
+    jit_cpu_free(cpu);
+    interp_detach(cpu);
+}
+#endif
+
 struct emu_engine engine_ops(struct engine *g)
 {
+#ifdef __x86_64__
+    if (g->jit) {
+        return (struct emu_engine){
+            .ctx = g,
+            .run = jit_engine_run,
+            .icache_invalidate = jit_engine_invalidate,
+            .attach = interp_engine_attach,
+            .detach = jit_engine_detach,
+        };
+    }
+#endif
     return (struct emu_engine){
         .ctx = g,
         .run = interp_engine_run,
@@ -99,11 +144,24 @@ struct emu_engine engine_ops(struct engine *g)
 
 void engine_info(struct engine *g, struct strbuf *out)
 {
+#ifdef __x86_64__
+    if (g->jit) {
+        char text[2048];
+        jit_print_stats(g->jit, text, sizeof text);
+        strbuf_add(out, "%s", text);
+        return;
+    }
+#endif
     strbuf_add(out, "Instructions are interpreted.\n");
 }
 
 void engine_destroy(struct engine *g)
 {
+#ifdef __x86_64__
+    if (g) {
+        jit_free(g->jit);
+    }
+#endif
     free(g);
 }
 

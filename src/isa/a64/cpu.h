@@ -82,7 +82,7 @@ struct a64_cpu {
     uint32_t nzcv_;         /* via a64_nzcv_get/set: the representation is the JIT's choice */
     struct a64_tlb *tlb;
     uint64_t jit_pc_page;   /* the JIT's own: VA of the page that it executes in */
-    uint64_t jit_scratch[4];
+    uint64_t jit_scratch[8];
     void *jit;              /* the JIT's own, of this vCPU */
     union a64_vreg v[32];
     uint32_t fpcr;          /* FPCR; rounding mode and FZ as the guest wrote them */

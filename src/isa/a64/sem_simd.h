@@ -45,6 +45,7 @@ static inline vec v_fneg(env *e, uint32_t arg, vec a)
     { \
         fp_access_check(e); \
         const uint32_t arg = arg_; \
+        (void)arg; \
         vec n = rd_v(e, f.rn); \
         wr_v(e, f.rd, expr); \
     }
@@ -53,6 +54,7 @@ static inline vec v_fneg(env *e, uint32_t arg, vec a)
     { \
         fp_access_check(e); \
         const uint32_t arg = arg_; \
+        (void)arg; \
         vec n = rd_v(e, f.rn), m = rd_v(e, f.rm); \
         wr_v(e, f.rd, expr); \
     }

@@ -24,7 +24,6 @@ struct engine *engine_new(const char *kind, const char *model)
     }
     struct engine *e = calloc(1, sizeof(*e));
     e->f = flat_new(model);
-    flat_mmu(e->f, true);
     e->run = run_interp;
     return e;
 }

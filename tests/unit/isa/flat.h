@@ -4,7 +4,6 @@
 #pragma once
 #include "isa/a64/cpu.h"
 #include "isa/a64/exception.h"
-#include "isa/a64/mmu.h"
 #include "isa/a64/model.h"
 #include "isa/a64/tlb.h"
 #include "isa/interp/interp.h"
@@ -138,22 +137,6 @@ static inline uint32_t *flat_word(struct flat *f, uint64_t gpa)
 static inline uint64_t *flat_dword(struct flat *f, uint64_t gpa)
 {
     return (uint64_t *)(f->ram + (gpa - FLAT_RAM));
-}
-
-/* The MMU on, with a flat map: 1 GiB of Device memory at 0, RAM as Normal memory.  `user`: EL0
- * may read and write it (then EL1 cannot execute it). */
-static inline void flat_mmu(struct flat *f, bool user)
-{
-    uint64_t table = FLAT_RAM + FLAT_BYTES - 4096;
-    uint64_t *t = flat_dword(f, table);
-    t[0] = 0 | 1 << 10 | 1;                                     /* AF, block, attribute 0 */
-    t[1] = FLAT_RAM | 1 << 10 | 1 << 2 | (user ? 1 << 6 : 0) | 1;
-    f->cpu.mair_el1 = 0xff00;
-    f->cpu.tcr_el1 = 32 | UINT64_C(5) << 32 | 1 << 23;          /* T0SZ, IPS, EPD1 */
-    f->cpu.ttbr0_el1 = table;
-    f->cpu.sctlr_el1 |= 1;
-    a64_tlb_drop_all(f->cpu.tlb);
-    a64_regime_update(&f->cpu);
 }
 
 /* Puts `word` at pc and executes it. */

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "accel/jit/jit_int.h"
+
+#include "base/base.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static unsigned hash_of(uint64_t gpa, unsigned mode)
+{
+    uint64_t k = (gpa >> 2 << 4 | mode) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return k >> (64 - JIT_HASH_BITS);
+}
+
+static bool map_twice(struct jit_cache *c, struct err *e)
+{
+    int fd = memfd_create("pando-jit", MFD_CLOEXEC);
+
+    if (fd < 0 || ftruncate(fd, c->size)) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return err_set(e, "jit: no memory for a code cache of %zu MiB: %s", c->size >> 20,
+                       strerror(errno));
+    }
+    c->rw = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    c->rx = mmap(NULL, c->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    close(fd);
+    if (c->rw == MAP_FAILED || c->rx == MAP_FAILED) {
+        return err_set(e, "jit: cannot map the code cache: %s", strerror(errno));
+    }
+    return true;
+}
+
+static void cache_free(struct jit_cache *c)
+{
+    if (c->rw && c->rw != MAP_FAILED) {
+        munmap(c->rw, c->size);
+    }
+    if (c->rx && c->rx != MAP_FAILED) {
+        munmap(c->rx, c->size);
+    }
+    free(c->block);
+    free(c);
+}
+
+struct jit_cache *jit_cache_new(struct jit *jit, struct err *e)
+{
+    struct jit_cache *c = calloc(1, sizeof(*c));
+
+    if (!c) {
+        err_set(e, "jit: no memory");
+        return NULL;
+    }
+    c->jit = jit;
+    c->refs = 1;
+    c->size = (size_t)jit->opt.cache_mib << 20;
+    c->block_max = MIN(c->size / 256, (1u << JIT_HASH_BITS) / 2);
+    c->block = calloc(c->block_max, sizeof(c->block[0]));
+    if (!c->block || !map_twice(c, e)) {
+        err_set(c->block ? NULL : e, "jit: no memory");
+        cache_free(c);
+        return NULL;
+    }
+    jit_thunks_make(c);
+    return c;
+}
+
+void jit_cache_unref(struct jit *jit, struct jit_cache *c)
+{
+    bool last;
+
+    pthread_mutex_lock(&jit->lock);
+    last = --c->refs == 0;
+    pthread_mutex_unlock(&jit->lock);
+    if (last) {
+        cache_free(c);
+    }
+}
+
+struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mode)
+{
+    for (unsigned h = hash_of(gpa, mode);; h = (h + 1) & ((1 << JIT_HASH_BITS) - 1)) {
+        struct jit_block *b = atomic_load_explicit(&c->hash[h], memory_order_acquire);
+        if (!b) {
+            return NULL;
+        }
+        if (b->gpa == gpa && b->mode == mode &&
+            atomic_load_explicit(&b->valid, memory_order_relaxed)) {
+            return b;
+        }
+    }
+}
+
+/* Under the lock.  An invalid block of the same key gives up its place. */
+static void hash_insert(struct jit_cache *c, struct jit_block *b)
+{
+    for (unsigned h = hash_of(b->gpa, b->mode);; h = (h + 1) & ((1 << JIT_HASH_BITS) - 1)) {
+        struct jit_block *old = atomic_load_explicit(&c->hash[h], memory_order_relaxed);
+        if (!old || (old->gpa == b->gpa && old->mode == b->mode && !old->valid)) {
+            atomic_store_explicit(&c->hash[h], b, memory_order_release);
+            return;
+        }
+    }
+}
+
+static unsigned page_bucket(uint64_t gpa)
+{
+    return (gpa >> 12 ^ gpa >> 24) & ((1 << JIT_PAGE_BITS) - 1);
+}
+
+static void has_code_set(struct jit *jit, uint64_t gpa)
+{
+    unsigned b = page_bucket(gpa);
+
+    atomic_fetch_or_explicit(&jit->has_code[b / 64], UINT64_C(1) << b % 64, memory_order_seq_cst);
+}
+
+struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t gpa, unsigned mode,
+                                unsigned insn_n, uint64_t seen, bool *full)
+{
+    struct jit *jit = c->jit;
+    struct jit_block *b = NULL;
+    struct gen_result r;
+
+    *full = false;
+    pthread_mutex_lock(&jit->lock);
+    has_code_set(jit, gpa);
+    if (c->size - c->used < GEN_CODE_MAX + 4096 || c->block_n == c->block_max) {
+        *full = true;
+    } else if (gen_block(&v->gen, &v->ir, &jit->guest, c->thunk, c->rw + c->used, GEN_CODE_MAX,
+                         gpa & 0xfff, c->block_n, &r)) {
+        b = &c->block[c->block_n++];
+        *b = (struct jit_block){
+            .gpa = gpa, .mode = mode, .entry = r.entry, .stale = r.stale, .insn_n = insn_n,
+        };
+        b->page_next = c->page[page_bucket(gpa)];
+        c->page[page_bucket(gpa)] = b;
+        c->used = r.end - c->rw;
+        /* Stale before it was born: the reader finds out at once. */
+        b->valid = true;
+        if (atomic_load(&jit->invalidations) != seen) {
+            b->valid = false;
+        } else {
+            hash_insert(c, b);
+        }
+        jit->stats.host_bytes += r.end - r.entry;
+        jit->stats.cache_used = c->used;
+    }
+    pthread_mutex_unlock(&jit->lock);
+    return b;
+}
+
+static void block_invalidate(struct jit *jit, struct jit_block *b)
+{
+    int32_t d = b->stale - (b->entry + 5);
+    uint64_t old, new;
+
+    atomic_store(&b->valid, false);
+    /* The entry is aligned: one store replaces the 5-byte NOP by a jump. */
+    memcpy(&old, b->entry, 8);
+    new = (old & ~UINT64_C(0xffffffffff)) | 0xe9 | (uint64_t)(uint32_t)d << 8;
+    __atomic_store_n((uint64_t *)(void *)b->entry, new, __ATOMIC_SEQ_CST);
+    jit->stats.invalidated++;
+}
+
+void jit_invalidate(struct jit *jit, uint64_t gpa, uint64_t bytes)
+{
+    struct jit_cache *c;
+    uint64_t first = gpa & ~UINT64_C(0xfff), last = gpa + (bytes ? bytes - 1 : 0);
+
+    atomic_fetch_add(&jit->invalidations, 1);
+    if (bytes > UINT64_C(1) << 32) {
+        jit_flush(jit);
+        return;
+    }
+    for (uint64_t page = first; page <= last; page += 4096) {
+        unsigned bucket = page_bucket(page);
+        struct jit_block **p, *b;
+        if (!(atomic_load(&jit->has_code[bucket / 64]) >> bucket % 64 & 1)) {
+            continue;
+        }
+        pthread_mutex_lock(&jit->lock);
+        c = atomic_load(&jit->cache);
+        for (p = &c->page[bucket]; (b = *p) != NULL;) {
+            if (b->gpa >> 12 == page >> 12) {
+                block_invalidate(jit, b);
+                *p = b->page_next;
+            } else {
+                p = &b->page_next;
+            }
+        }
+        pthread_mutex_unlock(&jit->lock);
+    }
+}
+
+void jit_flush(struct jit *jit)
+{
+    struct jit_cache *old, *c = jit_cache_new(jit, NULL);
+
+    if (!c) {
+        return;                 /* no memory: the next block that does not fit tries again */
+    }
+    pthread_mutex_lock(&jit->lock);
+    old = atomic_load(&jit->cache);
+    c->epoch = old->epoch + 1;
+    for (unsigned i = 0; i < old->block_n; i++) {
+        if (old->block[i].valid) {
+            block_invalidate(jit, &old->block[i]);
+        }
+    }
+    memset(jit->has_code, 0, sizeof(jit->has_code));
+    atomic_store(&jit->cache, c);
+    jit->stats.flushes++;
+    pthread_mutex_unlock(&jit->lock);
+    jit_cache_unref(jit, old);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What generated code calls.  All guest state is in struct a64_cpu, except that pc is the page
+ * (jit_pc_page) and the offset that comes with the call. */
+#include "accel/jit/jit_int.h"
+
+#include "a64.gen.h"
+#include "isa/a64/cpu.h"
+#include "isa/a64/exception.h"
+#include "isa/a64/mem.h"
+#include "isa/a64/model.h"
+#include "isa/a64/pauth.h"
+#include "isa/a64/sysreg.h"
+#include "isa/interp/interp.h"
+
+static struct memop memop_of(uint32_t info)
+{
+    return (struct memop){
+        .size_log2 = GEN_MI_SIZE(info), .extend = GEN_MI_EXT(info),
+        .acquire = info & GEN_MI_ACQUIRE, .release = info & GEN_MI_RELEASE,
+        .ordered = info & GEN_MI_ORDERED, .unpriv = info & GEN_MI_UNPRIV,
+    };
+}
+
+static bool rmw(struct a64_cpu *cpu, uint32_t info, struct memop m)
+{
+    uint64_t *s = cpu->jit_scratch;
+    unsigned op = info >> 27;
+
+    if (info & GEN_MI_STXR) {
+        uint64_t data[2] = { s[1], 0 };
+        return a64_store_ex(cpu, s[0], m, 1, data, &s[1]);
+    }
+    if (op == 15) {
+        uint64_t data[2] = { s[1], 0 }, expect[2] = { s[2], 0 }, old[2];
+        if (!a64_cas(cpu, s[0], m, 1, expect, data, old)) {
+            return false;
+        }
+        s[1] = old[0];
+        return true;
+    }
+    return a64_atomic(cpu, s[0], op, m, &s[1]);
+}
+
+static bool load(struct a64_cpu *cpu, uint32_t info, struct memop m)
+{
+    uint64_t *s = cpu->jit_scratch, a[2], b[2];
+
+    if (info & GEN_MI_PAIR) {
+        if (!a64_load2(cpu, s[0], m, a, b)) {
+            return false;
+        }
+        s[1] = a64_extend(m, a[0]);
+        s[2] = a64_extend(m, b[0]);
+        return true;
+    }
+    if (!a64_load(cpu, s[0], m, a)) {
+        return false;
+    }
+    s[1] = info & GEN_MI_VEC ? a[0] : a64_extend(m, a[0]);
+    s[2] = a[1];
+    return true;
+}
+
+static bool store(struct a64_cpu *cpu, uint32_t info, struct memop m)
+{
+    uint64_t *s = cpu->jit_scratch;
+
+    if (info & GEN_MI_PAIR) {
+        uint64_t a[2] = { s[1], info & GEN_MI_VEC ? s[2] : 0 };
+        uint64_t b[2] = { info & GEN_MI_VEC ? s[4] : s[2], info & GEN_MI_VEC ? s[5] : 0 };
+        return a64_store2(cpu, s[0], m, a, b);
+    }
+    return a64_store(cpu, s[0], m, &s[1]);
+}
+
+bool jit_helper_mem(struct a64_cpu *cpu)
+{
+    struct jit_cpu *v = cpu->jit;
+    uint32_t info = cpu->jit_scratch[3];
+    struct memop m = memop_of(info);
+
+    cpu->pc = cpu->jit_pc_page + GEN_MI_PC(info);
+    if ((info & GEN_MI_SP) && !a64_sp_check(cpu)) {
+        return true;
+    }
+    if (info & (GEN_MI_STXR | GEN_MI_ATOMIC)) {
+        return !rmw(cpu, info, m);
+    }
+    if (info & GEN_MI_STORE) {
+        v->jit->stats.slow_stores++;
+        return !store(cpu, info, m);
+    }
+    v->jit->stats.slow_loads++;
+    return !load(cpu, info, m);
+}
+
+static bool interpret(struct a64_cpu *cpu, uint32_t w)
+{
+    uint64_t pc = cpu->pc;
+
+    interp_row(cpu, a64_decode_for(cpu->model->features, w), w);
+    return cpu->pc != pc + 4;
+}
+
+bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
+{
+    struct jit_cpu *v = cpu->jit;
+    uint64_t *s = cpu->jit_scratch;
+
+    cpu->pc = cpu->jit_pc_page + (what & 0xfff);
+    v->jit->stats.helper_calls++;
+    switch ((enum a64_helper)(what >> 12)) {
+    case A64_H_INTERP:
+        return interpret(cpu, s[3]);
+    case A64_H_INTERP_END:
+        interpret(cpu, s[3]);
+        return true;
+    case A64_H_SYSREG_READ:
+        return !a64_sysreg_read(cpu, s[0], s[1], &s[0]);
+    case A64_H_SYSREG_WRITE:
+        if (a64_sysreg_write(cpu, s[0], s[1], s[2])) {
+            cpu->pc += 4;
+        }
+        return true;
+    case A64_H_SYS_OP:
+        return !a64_sys_op(cpu, s[0], s[1], s[2]);
+    case A64_H_PSTATE_WRITE:
+        if (!a64_pstate_write(cpu, s[0] >> 8 & 15, s[0] >> 4 & 15, s[0] & 15)) {
+            return true;
+        }
+        cpu->pc += 4;
+        return cpu->poll;               /* an interrupt that has been waiting */
+    case A64_H_RAISE:
+        a64_exception(cpu, s[0], s[1], s[2]);
+        return true;
+    case A64_H_ERET:
+        a64_exception_return(cpu, cpu->elr_el1);
+        return true;
+    case A64_H_PAUTH:
+        s[0] = a64_pauth(cpu, s[0], s[1], s[2]);
+        return false;
+    case A64_H_DSB:
+        a64_dsb(cpu);
+        return false;
+    case A64_H_DC_ZVA:
+        return !a64_dc_zva(cpu, s[0]);
+    default:
+        return interpret(cpu, s[3]);
+    }
+}

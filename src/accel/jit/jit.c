@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "accel/jit/jit_int.h"
+
+#include "base/base.h"
+#include "base/err.h"
+#include "isa/a64/cpu.h"
+#include "isa/a64/mem.h"
+#include "isa/a64/tlb.h"
+#include "isa/interp/interp.h"
+
+#include <cpuid.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { CACHE_MIB_DEFAULT = 64, CACHE_MIB_MIN = 2, BLOCK_INSNS_MAX = 40 };
+
+static bool host_ok(struct err *e)
+{
+    unsigned a, b, c, d, b7 = 0, cx = 0;
+
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+        !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2")) {
+        return err_set(e, "jit: this processor has no AVX2, FMA, BMI1 or BMI2; use -accel interp");
+    }
+    (void)b7;
+    if (!__get_cpuid(0x80000001, &a, &b, &cx, &d) || !(cx >> 5 & 1)) {
+        return err_set(e, "jit: this processor has no LZCNT; use -accel interp");
+    }
+    (void)c;
+    return true;
+}
+
+struct jit *jit_new(const struct jit_options *o, struct err *e)
+{
+    struct jit *jit;
+    struct jit_cache *c;
+
+    if (!host_ok(e)) {
+        return NULL;
+    }
+    jit = calloc(1, sizeof(*jit));
+    if (!jit) {
+        err_set(e, "jit: no memory");
+        return NULL;
+    }
+    pthread_mutex_init(&jit->lock, NULL);
+    if (o) {
+        jit->opt = *o;
+    }
+    if (!jit->opt.cache_mib) {
+        jit->opt.cache_mib = CACHE_MIB_DEFAULT;
+    }
+    jit->opt.cache_mib = MIN(MAX(jit->opt.cache_mib, CACHE_MIB_MIN), 1024);
+    a64_gen_guest(&jit->guest);
+    c = jit_cache_new(jit, e);
+    if (!c) {
+        free(jit);
+        return NULL;
+    }
+    atomic_store(&jit->cache, c);
+    return jit;
+}
+
+void jit_free(struct jit *jit)
+{
+    if (!jit) {
+        return;
+    }
+    jit_cache_unref(jit, atomic_load(&jit->cache));
+    pthread_mutex_destroy(&jit->lock);
+    free(jit);
+}
+
+/* ---- caches ---- */
+/* Go over to the current cache, if that is another one. */
+static void cache_follow(struct jit_cpu *v, struct a64_cpu *cpu)
+{
+    struct jit *jit = v->jit;
+    struct jit_cache *old = v->cache, *now;
+
+    pthread_mutex_lock(&jit->lock);
+    now = atomic_load(&jit->cache);
+    now->refs++;
+    pthread_mutex_unlock(&jit->lock);
+    v->cache = now;
+    if (v->epoch != now->epoch) {
+        a64_tlb_drop_jumps(cpu->tlb);
+        v->epoch = now->epoch;
+    }
+    if (old) {
+        jit_cache_unref(jit, old);
+    }
+}
+
+/* ---- translation ---- */
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+/* NULL: look again (the code changed meanwhile, or the cache was renewed). */
+static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint64_t gpa,
+                                   unsigned mode, const uint32_t *code)
+{
+    struct jit *jit = v->jit;
+    uint64_t seen = atomic_load(&jit->invalidations), begin = now_ns();
+    struct a64_block b = {
+        .code = code - (gpa >> 2 & 1023), .first = gpa >> 2 & 1023, .mode = mode,
+        .model = cpu->model, .insn_max = jit->opt.opt_none ? 1 : BLOCK_INSNS_MAX,
+    };
+    struct jit_block *r;
+    bool full;
+
+    for (;;) {
+        a64_translate_block(&b, &v->ir);
+        if (!v->ir.full) {
+#ifdef JIT_VERIFY
+            ir_verify(&v->ir);
+#endif
+            if (jit->opt.dump && strstr(jit->opt.dump, "op")) {
+                fprintf(stderr, "block %#" PRIx64 " mode %u\n", gpa, mode);
+                ir_dump(&v->ir, stderr);
+            }
+            r = jit_cache_add(v, v->cache, gpa, mode, b.insn_n, seen, &full);
+            if (full) {
+                jit_flush(jit);
+                cache_follow(v, cpu);
+                return NULL;
+            }
+            if (r) {
+                break;
+            }
+        }
+        if (b.insn_n <= 1) {
+            if (getenv("JIT_DUMP")) {
+                fprintf(stderr, "cannot: %08x\n", b.code[b.first]);
+                ir_dump(&v->ir, stderr);
+            }
+            b.first_interp = true;
+        }
+        b.insn_max = b.insn_n / 2 ? b.insn_n / 2 : 1;
+    }
+    jit->stats.blocks++;
+    jit->stats.guest_bytes += b.insn_n * 4;
+    jit->stats.interp_insns += b.interp_n;
+    jit->stats.translate_ns += now_ns() - begin;
+    if (jit->opt.dump && strstr(jit->opt.dump, "out_asm")) {
+        fprintf(stderr, "out %#" PRIx64 " %p-%p\n", gpa, (const void *)r->entry,
+                (const void *)r->stale);
+    }
+    return r->valid ? r : NULL;
+}
+
+/* The block at pc, whose page is in the exec TLB or can be brought there.  NULL: an exception
+ * was taken, or look again. */
+static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsigned mode)
+{
+    const uint32_t *code = a64_fetch(cpu, cpu->pc);
+    struct jit_block *b;
+    uint64_t gpa;
+
+    if (!code) {
+        return NULL;
+    }
+    if (!a64_tlb_find(cpu->tlb->cur, cpu->pc, 4, A64_TLB_EXEC)) {
+        interp_run(cpu, 1);             /* may not be cached: one at a time */
+        return NULL;
+    }
+    gpa = a64_tlb_gpa(cpu->tlb->cur, cpu->pc, A64_TLB_EXEC);
+    b = jit_cache_find(v->cache, gpa, mode);
+    v->jit->stats.lookups++;
+    if (!b && v->jit->opt.regions_max && v->jit->stats.blocks >= v->jit->opt.regions_max) {
+        interp_run(cpu, 1);
+        return NULL;
+    }
+    return b ? b : translate(v, cpu, gpa, mode, code);
+}
+
+const uint8_t *jit_next(struct a64_cpu *cpu)
+{
+    struct jit_cpu *v = cpu->jit;
+    struct jit *jit = v->jit;
+
+    for (;;) {
+        struct a64_jump *j;
+        struct jit_block *b;
+        unsigned mode;
+
+        if (v->cache != atomic_load_explicit(&jit->cache, memory_order_relaxed)) {
+            cache_follow(v, cpu);
+        }
+        if (atomic_load_explicit(&cpu->poll, memory_order_relaxed)) {
+            return v->cache->leave;
+        }
+        if (!a64_mode_of(cpu, &mode)) {
+            jit->stats.interp_steps++;
+            interp_run(cpu, 1);
+            continue;
+        }
+        if (v->mode_seen[cpu->el] != mode) {
+            a64_tlb_drop_jumps(cpu->tlb);
+            v->mode_seen[cpu->el] = mode;
+        }
+        cpu->jit_pc_page = cpu->pc & ~UINT64_C(0xfff);
+        j = &cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc)];
+        if (j->key == cpu->pc) {
+            return j->code;
+        }
+        b = block_at(v, cpu, mode);
+        if (b) {
+            j = &cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc)];
+            j->key = cpu->pc;
+            j->code = jit_run_view(v->cache, b->entry);
+            cpu->tlb->cur->jump_used = true;
+            return j->code;
+        }
+    }
+}
+
+/* `site` (run view): target offset in the page, how far back the displacement of the jump is, and
+ * the block that leaves.  The target is in the same guest page, with the same mode. */
+const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site)
+{
+    struct jit_cpu *v = cpu->jit;
+    struct jit_cache *c = v->cache;
+    const struct jit_block *from, *to;
+    uint32_t word[3];
+    const uint8_t *code;
+
+    memcpy(word, site, sizeof(word));
+    from = &c->block[word[2]];
+    cpu->pc = cpu->jit_pc_page + word[0];
+    code = jit_next(cpu);
+    /* Patch only if we go where the jump goes: neither an exception, nor another mapping of this
+     * virtual page, nor another cache came in between. */
+    if (v->cache != c || code == c->leave) {
+        return code;
+    }
+    to = jit_cache_find(c, (from->gpa & ~UINT64_C(0xfff)) | word[0], from->mode);
+    if (to && jit_run_view(c, to->entry) == code) {
+        const uint8_t *at = site + 4 - word[1];
+        int32_t d = code - (at + 4);
+        __atomic_store_n((int32_t *)(void *)(c->rw + (at - c->rx)), d, __ATOMIC_RELEASE);
+        v->jit->stats.chains++;
+    }
+    return code;
+}
+
+/* ---- running ---- */
+void jit_run(struct jit *jit, struct a64_cpu *cpu)
+{
+    struct jit_cpu *v = cpu->jit;
+    const uint8_t *code;
+
+    if (!v) {
+        v = calloc(1, sizeof(*v));
+        if (!v) {
+            interp_run(cpu, 1000);
+            return;
+        }
+        v->jit = jit;
+        v->epoch = ~UINT64_C(0);
+        v->mode_seen[0] = v->mode_seen[1] = 0xff;
+        cpu->jit = v;
+    }
+    cache_follow(v, cpu);
+    code = jit_next(cpu);
+    if (code != v->cache->leave) {
+        ((void (*)(struct a64_cpu *, const uint8_t *))(uintptr_t)v->cache->enter)(cpu, code);
+    }
+    struct jit_cache *c = v->cache;
+    v->cache = NULL;
+    jit_cache_unref(jit, c);
+}
+
+void jit_cpu_free(struct a64_cpu *cpu)
+{
+    free(cpu->jit);
+    cpu->jit = NULL;
+}
+
+/* ---- statistics ---- */
+void jit_stats(const struct jit *jit, struct jit_stats *s)
+{
+    *s = jit->stats;
+    s->cache_bytes = (uint64_t)jit->opt.cache_mib << 20;
+}
+
+int jit_print_stats(const struct jit *jit, char *buf, int len)
+{
+    struct jit_stats s;
+
+    jit_stats(jit, &s);
+    return snprintf(buf, len,
+        "blocks             %" PRIu64 " (%" PRIu64 " invalidated, %" PRIu64 " flushes)\n"
+        "guest code         %" PRIu64 " KiB\n"
+        "host code          %" PRIu64 " KiB, expansion %.1f\n"
+        "left to interp     %" PRIu64 " instructions\n"
+        "translation        %.1f ms\n"
+        "cache              %" PRIu64 " of %" PRIu64 " KiB\n"
+        "chained exits      %" PRIu64 "\n"
+        "table look-ups     %" PRIu64 "\n"
+        "slow loads, stores %" PRIu64 ", %" PRIu64 "\n"
+        "helper calls       %" PRIu64 "\n"
+        "interpreter steps  %" PRIu64 "\n",
+        s.blocks, s.invalidated, s.flushes, s.guest_bytes >> 10, s.host_bytes >> 10,
+        s.guest_bytes ? (double)s.host_bytes / s.guest_bytes : 0, s.interp_insns,
+        s.translate_ns / 1e6, s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.lookups,
+        s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps);
+}

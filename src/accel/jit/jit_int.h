@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the files of this folder. */
+#pragma once
+#include "accel/jit/jit.h"
+#include "isa/a64/translate.h"
+#include "isa/emit_x64/gen.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { JIT_HASH_BITS = 18, JIT_PAGE_BITS = 12 };
+
+struct jit_block {
+    uint64_t gpa;
+    struct jit_block *page_next;        /* of the same bucket of pages */
+    uint8_t *entry, *stale;             /* write view */
+    uint16_t insn_n;
+    uint8_t mode;
+    _Atomic bool valid;
+};
+
+/* One code cache.  Never changes hands but by reference counts: each vCPU that may execute in
+ * it, and struct jit for the current one. */
+struct jit_cache {
+    struct jit *jit;
+    uint8_t *rw, *rx;                   /* two views of one memfd: W^X */
+    size_t size, used;                  /* under the lock */
+    unsigned refs;                      /* under the lock */
+    uint64_t epoch;
+    const uint8_t *thunk[GEN_T_COUNT];  /* write view */
+    const uint8_t *enter, *leave;       /* run view */
+    unsigned block_n, block_max;
+    struct jit_block *block;
+    struct jit_block *page[1 << JIT_PAGE_BITS];
+    _Atomic(struct jit_block *) hash[1 << JIT_HASH_BITS];
+};
+
+struct jit {
+    pthread_mutex_t lock;               /* making and invalidating translations */
+    _Atomic(struct jit_cache *) cache;  /* the current one */
+    _Atomic uint64_t invalidations;     /* changes whenever a translation may be stale */
+    _Atomic uint64_t has_code[64];      /* Bloom filter: pages with translations */
+    struct jit_options opt;
+    struct gen_guest guest;
+    struct jit_stats stats;             /* approximate: racy counters */
+};
+
+struct jit_cpu {
+    struct jit *jit;
+    struct jit_cache *cache;            /* that this vCPU executes in; NULL outside of jit_run */
+    uint64_t epoch;                     /* of the cache that the TLB's jump caches point into */
+    uint8_t mode_seen[2];               /* by EL: other modes have other translations */
+    bool leave_now;
+    struct ir ir;
+    struct gen gen;
+};
+
+static inline const uint8_t *jit_run_view(const struct jit_cache *c, const uint8_t *p)
+{
+    return p - c->rw + c->rx;
+}
+
+/* thunks.c: the shared routines at the start of a cache. */
+void jit_thunks_make(struct jit_cache *c);
+
+/* cache.c */
+struct jit_cache *jit_cache_new(struct jit *jit, struct err *e);
+void jit_cache_unref(struct jit *jit, struct jit_cache *c);     /* takes the lock */
+/* Generates v->ir and publishes; NULL if the cache is full (*full) or the block too large.
+ * `seen`: jit->invalidations when the guest code was read. */
+struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t gpa, unsigned mode,
+                                unsigned insn_n, uint64_t seen, bool *full);
+struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mode);
+
+/* helpers.c: what generated code calls.  true: leave the block. */
+bool jit_helper_mem(struct a64_cpu *cpu);
+bool jit_helper_call(struct a64_cpu *cpu, uint32_t what);
+
+/* jit.c: the code to go on with at cpu->pc (run view). */
+const uint8_t *jit_next(struct a64_cpu *cpu);
+const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site);

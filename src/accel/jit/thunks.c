@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The routines between generated code and C.  See emit_x64/gen.h for the registers.
+ *
+ * In a block RSP is a multiple of 16.  Guest registers that live in host registers are stored to
+ * struct a64_cpu before C runs and loaded after it. */
+#include "accel/jit/jit_int.h"
+
+#include "isa/a64/cpu.h"
+#include "isa/a64/tlb.h"
+#include "isa/a64/vecops.h"
+
+#include <stddef.h>
+
+static const uint8_t pinned_vars[] = { 0, 1, 2, 3, 4, 19, 20, 31 };
+
+static bool is_callee_saved(int r)
+{
+    return r == RBX || r >= R12;
+}
+
+static struct x64_mem at(int32_t off)
+{
+    return x64_at(RBP, off);
+}
+
+enum which { ALL, CALLER_SAVED };
+
+static void pinned(struct x64 *a, const struct jit *jit, bool store, enum which w)
+{
+    for (unsigned i = 0; i < sizeof(pinned_vars); i++) {
+        int r = gen_pinned(pinned_vars[i]);
+        struct x64_mem m = at(jit->guest.var[pinned_vars[i]]);
+        if (w == CALLER_SAVED && is_callee_saved(r)) {
+            continue;
+        }
+        if (store) {
+            x64_store(a, true, m, r);
+        } else {
+            x64_load(a, true, r, m);
+        }
+    }
+}
+
+static void load_tlb(struct x64 *a)
+{
+    x64_load(a, true, R15, at(offsetof(struct a64_cpu, tlb)));
+    x64_load(a, true, R15, x64_at(R15, offsetof(struct a64_tlb, cur)));
+}
+
+static void call_c(struct x64 *a, const void *fn)
+{
+    x64_mov_ri(a, RAX, (uintptr_t)fn);
+    x64_rr(a, 0xff, 2, RAX);
+}
+
+static void sp_add(struct x64 *a, int32_t k)
+{
+    x64_alu_ri(a, ALU_ADD, true, RSP, k);
+}
+
+static void enter(struct x64 *a, struct jit_cache *c)
+{
+    static const int saved[] = { RBX, RBP, R12, R13, R14, R15 };
+
+    /* int enter(struct a64_cpu *cpu, const uint8_t *code) */
+    c->enter = jit_run_view(c, a->p);
+    for (unsigned i = 0; i < 6; i++) {
+        x64_push(a, saved[i]);
+    }
+    sp_add(a, -(GEN_FRAME + 8));
+    x64_mov_rr(a, true, RBP, RDI);
+    x64_mov_rr(a, true, RAX, RSI);
+    pinned(a, c->jit, false, ALL);
+    load_tlb(a);
+    x64_rr(a, 0xff, 4, RAX);
+
+    c->thunk[GEN_T_LEAVE] = a->p;
+    pinned(a, c->jit, true, ALL);
+    c->leave = jit_run_view(c, a->p);
+    sp_add(a, GEN_FRAME + 8);
+    for (unsigned i = 6; i-- > 0;) {
+        x64_pop(a, saved[i]);
+    }
+    x64_b(a, 0xc3);
+}
+
+/* Returns the address of "go on wherever cpu->pc is now", with nothing in registers. */
+static const uint8_t *lookup(struct x64 *a, struct jit_cache *c)
+{
+    const uint8_t *resume;
+
+    c->thunk[GEN_T_STALE] = a->p;
+    x64_alu_rm(a, ALU_ADD, true, RAX, at(offsetof(struct a64_cpu, jit_pc_page)));
+    x64_store(a, true, at(offsetof(struct a64_cpu, pc)), RAX);
+    c->thunk[GEN_T_LOOKUP] = a->p;
+    pinned(a, c->jit, true, ALL);
+    resume = a->p;
+    x64_mov_rr(a, true, RDI, RBP);
+    call_c(a, jit_next);
+    pinned(a, c->jit, false, ALL);
+    load_tlb(a);
+    x64_rr(a, 0xff, 4, RAX);
+    return resume;
+}
+
+static void link_exit(struct x64 *a, struct jit_cache *c)
+{
+    c->thunk[GEN_T_LINK] = a->p;
+    pinned(a, c->jit, true, ALL);
+    x64_pop(a, RSI);
+    x64_mov_rr(a, true, RDI, RBP);
+    call_c(a, jit_link);
+    pinned(a, c->jit, false, ALL);
+    load_tlb(a);
+    x64_rr(a, 0xff, 4, RAX);
+}
+
+static void mem(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool vec)
+{
+    static const int saved[] = { RCX, RDX, RSI, RDI };
+    int32_t frame = 40 + (vec ? 14 * 16 : 0);
+    uint8_t *out;
+
+    c->thunk[vec ? GEN_T_MEM_V : GEN_T_MEM] = a->p;
+    sp_add(a, -frame);
+    for (unsigned i = 0; i < 4; i++) {
+        x64_store(a, true, x64_at(RSP, i * 8), saved[i]);
+    }
+    for (unsigned i = 0; vec && i < 14; i++) {
+        x64_vm(a, 0x11 | OP_0F, i, 0, x64_at(RSP, 32 + i * 16));
+    }
+    pinned(a, c->jit, true, ALL);
+    x64_mov_rr(a, true, RDI, RBP);
+    call_c(a, jit_helper_mem);
+    x64_rr(a, 0x84, RAX, RAX);                          /* test al, al */
+    out = x64_jcc(a, CC_NE);
+    pinned(a, c->jit, false, CALLER_SAVED);
+    load_tlb(a);
+    for (unsigned i = 0; i < 4; i++) {
+        x64_load(a, true, saved[i], x64_at(RSP, i * 8));
+    }
+    for (unsigned i = 0; vec && i < 14; i++) {
+        x64_vm(a, 0x10 | OP_0F, i, 0, x64_at(RSP, 32 + i * 16));
+    }
+    sp_add(a, frame);
+    x64_b(a, 0xc3);
+    x64_patch(out, a->p);
+    sp_add(a, frame + 8);
+    x64_jmp_to(a, resume);
+}
+
+static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume)
+{
+    uint8_t *out;
+
+    c->thunk[GEN_T_CALL] = a->p;
+    sp_add(a, -8);
+    pinned(a, c->jit, true, ALL);
+    x64_mov_rr(a, true, RDI, RBP);
+    x64_mov_rr(a, false, RSI, RAX);
+    call_c(a, jit_helper_call);
+    x64_rr(a, 0x84, RAX, RAX);
+    out = x64_jcc(a, CC_NE);
+    pinned(a, c->jit, false, ALL);
+    load_tlb(a);
+    sp_add(a, 8);
+    x64_b(a, 0xc3);
+    x64_patch(out, a->p);
+    sp_add(a, 16);
+    x64_jmp_to(a, resume);
+}
+
+/* vop_fn(cpu, arg, d, a, b, c) from EAX = primitive, RDX = &d, RCX = &a, RSI = &b, RDI = &c. */
+static void vcall(struct x64 *a, struct jit_cache *c)
+{
+    c->thunk[GEN_T_VCALL] = a->p;
+    sp_add(a, -8);
+    pinned(a, c->jit, true, CALLER_SAVED);
+    x64_mov_rr(a, true, R8, RSI);
+    x64_mov_rr(a, true, R9, RDI);
+    x64_mov_rr(a, true, RDI, RBP);
+    x64_load(a, false, RSI, at(c->jit->guest.scratch + 24));
+    x64_rr(a, 0x6b, RAX, RAX);                          /* imul: a row of the table */
+    x64_b(a, sizeof(struct vop_row));
+    x64_mov_ri(a, R11, (uintptr_t)vop_rows + offsetof(struct vop_row, fn));
+    x64_rm(a, 0xff, 2, x64_idx(R11, RAX, 0, 0));
+    pinned(a, c->jit, false, CALLER_SAVED);
+    sp_add(a, 8);
+    x64_b(a, 0xc3);
+}
+
+void jit_thunks_make(struct jit_cache *c)
+{
+    struct x64 a = { c->rw, c->rw + c->size };
+    const uint8_t *resume;
+
+    enter(&a, c);
+    resume = lookup(&a, c);
+    link_exit(&a, c);
+    mem(&a, c, resume, false);
+    mem(&a, c, resume, true);
+    call(&a, c, resume);
+    vcall(&a, c);
+    c->used = a.p - c->rw;
+}

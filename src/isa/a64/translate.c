@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "isa/a64/translate.h"
+
+#include "a64.gen.h"
+#include "isa/a64/cpu.h"
+#include "isa/a64/exception.h"
+#include "isa/a64/model.h"
+#include "isa/a64/sysreg.h"
+#include "isa/a64/tlb.h"
+#include "isa/a64/translate_env.h"
+#include "isa/a64/vecops.h"
+#include "isa/a64/vocab.h"
+#include "isa/emit_x64/gen.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "isa/a64/translate_int.h"
+#include "isa/a64/translate_sys.h"
+#include "isa/a64/translate_vec.h"
+
+#include "isa/a64/sem_all.h"
+
+static void translate_one(env *e, unsigned row)
+{
+    switch (row) {
+#define CASE(n) case A64_I_##n: sem_##n(e, a64_get_##n(e->insn)); break;
+    A64_ALL_INSNS(CASE)
+#undef CASE
+    default:
+        give_up(e, true);
+    }
+}
+
+/* Rows that the table leaves to the interpreter, but for which this engine has helpers. */
+static bool for_interp(unsigned row)
+{
+    return (a64_rows[row].flags & A64_ROW_INTERP) && row != A64_I_msr_imm && row != A64_I_sys;
+}
+
+static void interpret(env *e)
+{
+    ir_ref r = ir_emit(e->ir, IR_CALLC, true, 0, 0, 0,
+                       e->give_up_ends ? A64_H_INTERP_END : A64_H_INTERP);
+    e->ir->op[r].k2 = e->insn;
+    e->ir->flags = 0;
+    ir_forget_vars(e->ir);
+    e->b->interp_n++;
+    e->ended |= e->give_up_ends;
+}
+
+/* One instruction; if a body finds that it is the interpreter's after all, what it has emitted
+ * is taken back. */
+static void instruction(env *e)
+{
+    struct ir *ir = e->ir;
+    unsigned row = a64_decode_for(e->b->model->features, e->insn), n = ir->n;
+    uint16_t flags = ir->flags, var[IR_VAR_N];
+
+    memcpy(var, ir->var, sizeof(var));
+    e->sp_base = 0;
+    e->give_up = e->give_up_ends = false;
+    ir->pc = e->index * 4;
+    if (for_interp(row)) {
+        give_up(e, true);
+    } else {
+        translate_one(e, row);
+    }
+    if (e->give_up) {
+        ir->n = n;
+        ir->flags = flags;
+        memcpy(ir->var, var, sizeof(var));
+        e->ended = e->follow = false;
+        interpret(e);
+    }
+}
+
+void a64_translate_block(struct a64_block *b, struct ir *ir)
+{
+    env e = { .ir = ir, .b = b, .index = b->first };
+    bool bti = b->model->features >> A64_FEAT_BTI & 1;
+
+    ir_begin(ir);
+    b->insn_n = b->interp_n = 0;
+    if (b->first_interp || (bti && (b->mode & A64_MODE_GUARDED))) {
+        /* (The check of a branch target in a guarded page is the interpreter's.) */
+        ir->pc = e.index * 4;
+        e.insn = b->code[e.index];
+        e.give_up_ends = true;
+        interpret(&e);
+        b->insn_n = 1;
+    } else if (bti) {
+        st_env(&e, offsetof(struct a64_cpu, btype), 0, ir_const(ir, 0));
+    }
+    while (!e.ended && !ir->full) {
+        e.follow = false;
+        e.insn = b->code[e.index];
+        instruction(&e);
+        b->insn_n++;
+        if (e.ended) {
+            break;
+        }
+        if (e.follow) {
+            e.index = e.next;
+        } else {
+            e.index++;
+        }
+        if (b->insn_n >= b->insn_max || e.index > 1023 || ir->n > IR_MAX - 200) {
+            ir->pc = (e.index - 1) * 4;
+            e.index--;
+            leave_to(&e, 4);
+        }
+    }
+    ir_finish(ir);
+}
+
+bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode)
+{
+    unsigned fpen = cpu->cpacr_el1 >> 20 & 3;
+
+    if (cpu->debug_slow || cpu->uao || (cpu->el && !cpu->spsel) || cpu->il) {
+        return false;
+    }
+    *mode = (cpu->el ? A64_MODE_EL1 : 0) |
+            (fpen == 3 || (fpen == 1 && cpu->el) ? A64_MODE_FP : 0) |
+            (cpu->fpcr == 0 ? A64_MODE_FP_PLAIN : 0);
+    return true;
+}
+
+void a64_gen_guest(struct gen_guest *g)
+{
+    memset(g, 0, sizeof(*g));
+    for (unsigned i = 0; i < 32; i++) {
+        g->var[i] = i == 31 ? offsetof(struct a64_cpu, sp) : offsetof(struct a64_cpu, x) + 8 * i;
+        g->var[IR_VAR_VEC + i] = offsetof(struct a64_cpu, v) + 16 * i;
+    }
+    g->nzcv = offsetof(struct a64_cpu, nzcv_);
+    g->pc = offsetof(struct a64_cpu, pc);
+    g->pc_page = offsetof(struct a64_cpu, jit_pc_page);
+    g->poll = offsetof(struct a64_cpu, poll);
+    g->scratch = offsetof(struct a64_cpu, jit_scratch);
+    g->tlb = offsetof(struct a64_cpu, tlb);
+    g->tlb_unpriv = offsetof(struct a64_tlb, unpriv);
+    g->ex_addr = offsetof(struct a64_cpu, ex_addr);
+    g->ex_val = offsetof(struct a64_cpu, ex_val);
+    g->ex_size = offsetof(struct a64_cpu, ex_size_log2);
+    g->read = offsetof(struct a64_tlb_set, read);
+    g->write = offsetof(struct a64_tlb_set, write);
+    g->jump = offsetof(struct a64_tlb_set, jump);
+    g->tlb_bits = A64_TLB_BITS;
+    g->jump_pages_log2 = __builtin_ctz(A64_TLB_JUMP_PAGES);
+    g->jump_per_page_log2 = __builtin_ctz(A64_TLB_JUMP_PER_PAGE);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From aarch64 code to IR: one superblock, within one 4 KiB page.
+ *
+ * A block depends on nothing but the code, the model and the mode bits below; the virtual address
+ * of its page is known only at run time (cpu->jit_pc_page), so all processes share it. */
+#pragma once
+#include "isa/ir/ir.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct a64_cpu;
+struct a64_model;
+struct gen_guest;
+
+/* Mode: the part of the PE's state that translation depends on; it is part of a block's key. */
+enum {
+    A64_MODE_EL1 = 1,
+    A64_MODE_FP = 2,            /* FP/SIMD is accessible */
+    A64_MODE_FP_PLAIN = 4,      /* FPCR is 0: host arithmetic gives Arm's results */
+    A64_MODE_GUARDED = 8,       /* page with GP: FEAT_BTI checks apply */
+    A64_MODES = 16,
+};
+
+/* Helpers of CALL and CALLC, in scratch[0 …]; each returns true to leave the block (go on at
+ * cpu->pc).  accel/jit has the table. */
+enum a64_helper {
+    A64_H_INTERP,               /* the instruction in scratch[3], by the interpreter */
+    A64_H_INTERP_END,           /* the same, and leave in any case */
+    A64_H_SYSREG_READ,          /* [0] enc, [1] rt → [0] */
+    A64_H_SYSREG_WRITE,         /* [0] enc, [1] rt, [2] value; always leaves */
+    A64_H_SYS_OP,               /* [0] enc, [1] rt, [2] value */
+    A64_H_PSTATE_WRITE,         /* [0] op1 << 8 | op2 << 4 | crm */
+    A64_H_RAISE,                /* [0] EC, [1] ISS, [2] ret_off; always leaves */
+    A64_H_ERET,                 /* always leaves */
+    A64_H_PAUTH,                /* [0] op, [1] pointer, [2] modifier → [0] */
+    A64_H_DSB,
+    A64_H_DC_ZVA,               /* [0] address */
+    A64_H_COUNT
+};
+
+struct a64_block {
+    const uint32_t *code;       /* the page, read through a stable copy or mapping */
+    unsigned first;             /* index of the first instruction in the page */
+    unsigned insn_max;
+    unsigned mode;
+    const struct a64_model *model;
+    bool first_interp;          /* the first instruction cannot be translated here */
+    /* results */
+    unsigned insn_n;
+    unsigned interp_n;          /* of these, left to the interpreter */
+};
+
+/* Translates; ir->full: did not fit, try again with a smaller insn_max. */
+void a64_translate_block(struct a64_block *b, struct ir *ir);
+
+/* The mode that the PE is in; false: a rare state that only the interpreter handles. */
+bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode);
+
+/* struct a64_cpu and struct a64_tlb_set for emit_x64. */
+void a64_gen_guest(struct gen_guest *g);

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vocabulary for integer registers, arithmetic, flags and control flow, as IR.
+ * Part of translate.c. */
+
+#define R(x) ((val){ (x) })
+
+static inline bool feature(env *e, enum a64_feat f)
+{
+    return e->b->model->features >> f & 1;
+}
+
+/* The interpreter does this instruction instead; `ends`: it may change anything. */
+static inline void give_up(env *e, bool ends)
+{
+    e->give_up = true;
+    e->give_up_ends |= ends;
+}
+
+static inline val imm(env *e, uint64_t k) { return R(ir_const(e->ir, k)); }
+
+static inline val pc_rel(env *e, int64_t off)
+{
+    return R(ir_emit(e->ir, IR_PCREL, true, 0, 0, 0, (uint64_t)(e->index * 4 + off)));
+}
+
+static inline val rd(env *e, unsigned r)
+{
+    return R(r == 31 ? ir_const(e->ir, 0) : ir_get(e->ir, r));
+}
+
+static inline val rd_sp(env *e, unsigned r) { return R(ir_get(e->ir, r)); }
+
+static inline void wr(env *e, unsigned r, val v)
+{
+    if (r != 31) {
+        ir_put(e->ir, r, v.r);
+    }
+}
+
+static inline void wr_sp(env *e, unsigned r, val v) { ir_put(e->ir, r, v.r); }
+
+static inline val rd_base(env *e, unsigned r)
+{
+    val v = rd_sp(e, r);
+
+    if (r == 31) {
+        e->sp_base = v.r;
+    }
+    return v;
+}
+
+#define BIN(name, op) \
+    static inline val name(env *e, bool sf, val a, val b) \
+    { \
+        return R(ir_bin(e->ir, op, sf, a.r, b.r)); \
+    }
+BIN(add, IR_ADD)
+BIN(sub, IR_SUB)
+BIN(mul, IR_MUL)
+BIN(and_, IR_AND)
+BIN(or_, IR_OR)
+BIN(xor_, IR_XOR)
+BIN(shl, IR_SHL)
+BIN(shr, IR_SHR)
+BIN(sar, IR_SAR)
+BIN(ror, IR_ROR)
+#undef BIN
+
+#define BIN(name, op) \
+    static inline val name(env *e, bool sf, val a, val b) \
+    { \
+        return R(ir_emit(e->ir, op, sf, a.r, b.r, 0, 0)); \
+    }
+BIN(sdiv, IR_SDIV)
+BIN(udiv, IR_UDIV)
+#undef BIN
+
+static inline val smulh(env *e, val a, val b)
+{
+    return R(ir_emit(e->ir, IR_SMULH, true, a.r, b.r, 0, 0));
+}
+
+static inline val umulh(env *e, val a, val b)
+{
+    return R(ir_emit(e->ir, IR_UMULH, true, a.r, b.r, 0, 0));
+}
+
+static inline val not_(env *e, bool sf, val a) { return R(ir_not(e->ir, sf, a.r)); }
+
+static inline val extr(env *e, bool sf, val hi, val lo, unsigned lsb)
+{
+    if (lsb == 0) {
+        return R(sf ? lo.r : ir_zx32(e->ir, lo.r));
+    }
+    if (hi.r == lo.r) {
+        return R(ir_bin(e->ir, IR_ROR, sf, lo.r, ir_const(e->ir, lsb)));
+    }
+    return R(ir_emit(e->ir, IR_EXTR, sf, hi.r, lo.r, 0, lsb));
+}
+
+static inline val ubfx(env *e, bool sf, val a, unsigned lsb, unsigned width)
+{
+    return R(ir_ubfx(e->ir, sf, a.r, lsb, width));
+}
+
+static inline val sbfx(env *e, bool sf, val a, unsigned lsb, unsigned width)
+{
+    return R(ir_sbfx(e->ir, sf, a.r, lsb, width));
+}
+
+static inline val bfi(env *e, bool sf, val into, val a, unsigned lsb, unsigned width)
+{
+    return R(ir_bfi(e->ir, sf, into.r, a.r, lsb, width));
+}
+
+static inline val clz(env *e, bool sf, val a)
+{
+    return R(ir_emit(e->ir, IR_CLZ, sf, a.r, 0, 0, 0));
+}
+
+static inline val cls(env *e, bool sf, val a)
+{
+    return R(ir_emit(e->ir, IR_CLS, sf, a.r, 0, 0, 0));
+}
+
+static inline val rbit(env *e, bool sf, val a)
+{
+    return R(ir_emit(e->ir, IR_RBIT, sf, a.r, 0, 0, 0));
+}
+
+static inline val rev(env *e, bool sf, unsigned container_bytes, val a)
+{
+    ir_ref r = ir_emit(e->ir, IR_REV, sf, a.r, 0, 0, 0);
+
+    e->ir->op[r].cc = container_bytes;
+    return R(r);
+}
+
+static inline ir_ref call(env *e, enum a64_helper h, ir_ref a, ir_ref b, ir_ref c)
+{
+    return ir_emit(e->ir, IR_CALL, true, a, b, c, h);
+}
+
+/* A helper that always leaves the block. */
+static inline void call_end(env *e, enum a64_helper h, ir_ref a, ir_ref b, ir_ref c)
+{
+    ir_emit(e->ir, IR_CALLC, true, a, b, c, h);
+    e->ended = true;
+}
+
+static inline val crc32(env *e, bool castagnoli, unsigned bytes, val acc, val a)
+{
+    ir_ref r;
+
+    if (!castagnoli) {
+        give_up(e, false);
+        return acc;
+    }
+    r = ir_emit(e->ir, IR_CRC32, false, acc.r, a.r, 0, 0);
+    e->ir->op[r].cc = bytes;
+    return R(r);
+}
+
+static inline val cmp(env *e, bool sf, enum cmp_op op, val a, val b)
+{
+    return R(ir_cmp(e->ir, sf, (enum ir_cmp)op, a.r, b.r));
+}
+
+static inline val sel(env *e, val c, val if_true, val if_false)
+{
+    return R(ir_sel(e->ir, c.r, if_true.r, if_false.r));
+}
+
+/* ---- flags ---- */
+static inline val adds(env *e, bool sf, val a, val b)
+{
+    return R(ir_flagop(e->ir, IR_ADDS, sf, a.r, b.r));
+}
+
+static inline val subs(env *e, bool sf, val a, val b)
+{
+    return R(ir_flagop(e->ir, IR_SUBS, sf, a.r, b.r));
+}
+
+static inline val adc(env *e, bool sf, val a, val b)
+{
+    return R(ir_emit(e->ir, IR_ADC, sf, a.r, b.r, 0, 0));
+}
+
+static inline val sbc(env *e, bool sf, val a, val b)
+{
+    return R(ir_emit(e->ir, IR_SBC, sf, a.r, b.r, 0, 0));
+}
+
+static inline val adcs(env *e, bool sf, val a, val b)
+{
+    return R(ir_flagop(e->ir, IR_ADCS, sf, a.r, b.r));
+}
+
+static inline val sbcs(env *e, bool sf, val a, val b)
+{
+    return R(ir_flagop(e->ir, IR_SBCS, sf, a.r, b.r));
+}
+
+static inline void flags_logic(env *e, bool sf, val result)
+{
+    ir_flagop(e->ir, IR_LOGF, sf, result.r, 0);
+}
+
+static inline val cond(env *e, unsigned cc) { return R(ir_cond(e->ir, cc)); }
+
+static inline void ccmp(env *e, bool sf, unsigned cc, bool is_sub, val a, val b, unsigned nzcv)
+{
+    ir_ref r = ir_flagop(e->ir, IR_CCMP, sf, a.r, b.r);
+
+    e->ir->op[r].cc = cc;
+    e->ir->op[r].x = is_sub;
+    e->ir->op[r].k = nzcv;
+}
+
+static inline val nzcv_get(env *e)
+{
+    return R(ir_emit(e->ir, IR_NZCVGET, false, 0, 0, 0, 0));
+}
+
+static inline void nzcv_set(env *e, val v)
+{
+    ir_flagop(e->ir, IR_NZCVSET, true, v.r, 0);
+}
+
+/* ---- control flow ---- */
+/* To the instruction `off` bytes from here, as a direct jump if it is in this page. */
+static inline void leave_to(env *e, int64_t off)
+{
+    int64_t target = (int64_t)e->index * 4 + off;
+    ir_ref r;
+
+    if (target >= 0 && target < 4096) {
+        r = ir_emit(e->ir, IR_EXIT, true, 0, 0, 0, target);
+        e->ir->op[r].x = off <= 0;
+    } else {
+        ir_emit(e->ir, IR_EXITR, true, pc_rel(e, off).r, 0, 0, 0);
+    }
+    e->ended = true;
+}
+
+static inline void goto_rel(env *e, int64_t off, enum jump_kind k)
+{
+    int64_t target = (int64_t)e->index * 4 + off;
+
+    if (k == JUMP_PLAIN && off > 0 && target < 4096) {
+        e->follow = true;
+        e->next = target / 4;
+        return;
+    }
+    leave_to(e, off);
+}
+
+static inline void goto_rel_if(env *e, val c, int64_t off)
+{
+    int64_t target = (int64_t)e->index * 4 + off;
+    ir_ref r;
+
+    if (ir_is_const(e->ir, c.r)) {
+        if (e->ir->op[c.r].k) {
+            leave_to(e, off);
+        }
+        return;
+    }
+    if (target >= 0 && target < 4096) {
+        r = ir_emit(e->ir, IR_EXITC, true, 0, 0, c.r, target);
+        e->ir->op[r].cc = 0;
+        e->ir->op[r].k2 = off <= 0;
+        return;
+    }
+    /* Into another page: leave to the next instruction unless the condition holds. */
+    if (e->index < 1023) {
+        r = ir_emit(e->ir, IR_EXITC, true, 0, 0, c.r, e->index * 4 + 4);
+        e->ir->op[r].cc = 1;
+        ir_emit(e->ir, IR_EXITR, true, pc_rel(e, off).r, 0, 0, 0);
+    } else {
+        ir_ref a = pc_rel(e, off).r, b = pc_rel(e, 4).r;
+        ir_emit(e->ir, IR_EXITR, true, ir_sel(e->ir, c.r, a, b), 0, 0, 0);
+    }
+    e->ended = true;
+}
+
+static inline void goto_reg(env *e, val target, enum jump_kind k)
+{
+    (void)k;
+    ir_emit(e->ir, IR_EXITR, true, target.r, 0, 0, 0);
+    e->ended = true;
+}
+
+static inline void undefined(env *e) { give_up(e, true); }
+
+static inline void raise(env *e, unsigned ec, uint32_t iss, unsigned ret_off)
+{
+    call_end(e, A64_H_RAISE, ir_const(e->ir, ec), ir_const(e->ir, iss), ir_const(e->ir, ret_off));
+}
+
+static inline void exception_return(env *e, unsigned key)
+{
+    if (key || !(e->b->mode & A64_MODE_EL1)) {
+        give_up(e, true);
+        return;
+    }
+    call_end(e, A64_H_ERET, 0, 0, 0);
+}
+
+static inline void firmware_call(env *e, bool is_smc, unsigned imm16)
+{
+    (void)is_smc;
+    (void)imm16;
+    give_up(e, true);
+}
+
+static inline void halting_breakpoint(env *e, unsigned imm16)
+{
+    (void)imm16;
+    give_up(e, true);
+}

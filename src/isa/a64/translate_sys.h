@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vocabulary for memory and system instructions, as IR.  Part of translate.c. */
+
+/* ---- memory ---- */
+/* Splits an address into register and displacement; false: the interpreter's. */
+static inline bool address(env *e, val addr, struct memop m, ir_ref *base, int64_t *disp,
+                           uint32_t *info)
+{
+    const struct ir_op *p = &e->ir->op[addr.r];
+
+    *base = addr.r;
+    *disp = 0;
+    if (p->op == IR_ADD && p->sf && ir_is_const(e->ir, p->b) && addr.r != e->sp_base &&
+        !p->in_var) {
+        int64_t k = (int64_t)e->ir->op[p->b].k;
+        if (k > -0x10000 && k < 0x10000) {
+            *base = p->a;
+            *disp = k;
+        }
+    }
+    *info = (uint32_t)m.size_log2 << 12 | (uint32_t)m.extend << 15 |
+            (m.unpriv && (e->b->mode & A64_MODE_EL1) ? GEN_MI_UNPRIV : 0) |
+            (m.ordered ? GEN_MI_ORDERED : 0) | (m.acquire ? GEN_MI_ACQUIRE : 0) |
+            (m.release ? GEN_MI_RELEASE : 0);
+    if (e->sp_base) {
+        if (*base != e->sp_base) {
+            give_up(e, false);          /* SP with an index: rare */
+            return false;
+        }
+        *info |= GEN_MI_SP;
+    }
+    return true;
+}
+
+static inline ir_ref access_op(env *e, enum ir_opcode op, struct memop m, val addr, ir_ref b,
+                               ir_ref c, uint32_t more)
+{
+    ir_ref base, r;
+    int64_t disp;
+    uint32_t info;
+
+    if (!address(e, addr, m, &base, &disp, &info)) {
+        return ir_const(e->ir, 0);
+    }
+    r = ir_emit(e->ir, op, true, base, b, c, (uint64_t)disp);
+    e->ir->op[r].k2 = info | more;
+    e->ir->op[r].hi0 = op == IR_LOAD && m.extend != MEMOP_SX64 && m.size_log2 < 3;
+    return r;
+}
+
+static inline val load(env *e, struct memop m, val addr)
+{
+    return R(access_op(e, IR_LOAD, m, addr, 0, 0, 0));
+}
+
+static inline void store(env *e, struct memop m, val addr, val data)
+{
+    access_op(e, IR_STORE, m, addr, data.r, 0, GEN_MI_STORE);
+}
+
+static inline void load2(env *e, struct memop m, val addr, val *lo, val *hi)
+{
+    lo->r = access_op(e, IR_LOAD2, m, addr, 0, 0, GEN_MI_PAIR);
+    *hi = R(e->give_up ? lo->r : ir_emit(e->ir, IR_SECOND, true, lo->r, 0, 0, 0));
+}
+
+static inline void store2(env *e, struct memop m, val addr, val lo, val hi)
+{
+    access_op(e, IR_STORE2, m, addr, lo.r, hi.r, GEN_MI_STORE | GEN_MI_PAIR);
+}
+
+static inline vec vload(env *e, struct memop m, val addr)
+{
+    return (vec){ access_op(e, IR_VLOAD, m, addr, 0, 0, GEN_MI_VEC) };
+}
+
+static inline void vstore(env *e, struct memop m, val addr, vec data)
+{
+    access_op(e, IR_VSTORE, m, addr, data.r, 0, GEN_MI_VEC | GEN_MI_STORE);
+}
+
+static inline void vload2(env *e, struct memop m, val addr, vec *lo, vec *hi)
+{
+    int64_t step = INT64_C(1) << m.size_log2;
+
+    *lo = vload(e, m, addr);
+    *hi = *lo;
+    if (!e->give_up) {
+        struct ir_op first = e->ir->op[lo->r];
+        hi->r = ir_emit(e->ir, IR_VLOAD, true, first.a, 0, 0, first.k + step);
+        e->ir->op[hi->r].k2 = first.k2;
+    }
+}
+
+/* Both pages of a pair that crosses a page must be checked before the first is written. */
+static inline void vstore2(env *e, struct memop m, val addr, vec lo, vec hi)
+{
+    ir_ref r = access_op(e, IR_VSTORE, m, addr, lo.r, hi.r,
+                         GEN_MI_VEC | GEN_MI_STORE | GEN_MI_PAIR);
+    (void)r;
+}
+
+static inline void st_env(env *e, int32_t off, unsigned size_log2, ir_ref v)
+{
+    ir_ref r = ir_emit(e->ir, IR_STENV, true, v, 0, 0, (uint64_t)off);
+
+    e->ir->op[r].cc = size_log2;
+}
+
+static inline ir_ref ld_env(env *e, int32_t off, unsigned size_log2)
+{
+    ir_ref r = ir_emit(e->ir, IR_LDENV, true, 0, 0, 0, (uint64_t)off);
+
+    e->ir->op[r].cc = size_log2;
+    e->ir->op[r].hi0 = size_log2 < 3;
+    return r;
+}
+
+static inline val load_ex(env *e, struct memop m, val addr)
+{
+    val v = load(e, m, addr);
+
+    if (!e->give_up) {
+        st_env(e, offsetof(struct a64_cpu, ex_addr), 3, addr.r);
+        st_env(e, offsetof(struct a64_cpu, ex_val), 3, v.r);
+        st_env(e, offsetof(struct a64_cpu, ex_size_log2), 0, ir_const(e->ir, m.size_log2));
+    }
+    return v;
+}
+
+static inline void load_ex2(env *e, struct memop m, val addr, val *lo, val *hi)
+{
+    (void)m;
+    *lo = *hi = addr;
+    give_up(e, false);
+}
+
+static inline val store_ex(env *e, struct memop m, val addr, val data)
+{
+    return R(access_op(e, IR_ATOMIC, m, addr, data.r, 0, GEN_MI_STXR));
+}
+
+static inline val store_ex2(env *e, struct memop m, val addr, val lo, val hi)
+{
+    (void)m;
+    (void)lo;
+    (void)hi;
+    give_up(e, false);
+    return addr;
+}
+
+static inline void clrex(env *e)
+{
+    st_env(e, offsetof(struct a64_cpu, ex_addr), 3, ir_const(e->ir, ~UINT64_C(0)));
+}
+
+static inline val atomic(env *e, enum atomic_op op, struct memop m, val addr, val data)
+{
+    ir_ref r;
+
+    if (op != AT_ADD && op != AT_SWP) {
+        give_up(e, false);
+        return data;
+    }
+    r = access_op(e, IR_ATOMIC, m, addr, data.r, 0, GEN_MI_ATOMIC);
+    if (!e->give_up) {
+        e->ir->op[r].x = op;
+    }
+    return R(r);
+}
+
+static inline val cas(env *e, struct memop m, val addr, val expect, val data)
+{
+    return R(access_op(e, IR_CAS, m, addr, data.r, expect.r, GEN_MI_ATOMIC));
+}
+
+static inline void cas2(env *e, struct memop m, val addr, const val expect[2],
+                        const val data[2], val old[2])
+{
+    (void)m;
+    (void)addr;
+    (void)data;
+    old[0] = expect[0];
+    old[1] = expect[1];
+    give_up(e, false);
+}
+
+static inline void dc_zva(env *e, val addr) { call(e, A64_H_DC_ZVA, addr.r, 0, 0); }
+
+static inline void barrier(env *e, enum barrier_kind k, unsigned crm)
+{
+    switch (k) {
+    case BAR_DMB:
+        /* Loads and stores of the host are ordered but for a store before a load. */
+        if ((crm & 3) == 3) {
+            ir_emit(e->ir, IR_FENCE, true, 0, 0, 0, 0);
+        }
+        break;
+    case BAR_DSB:
+        call(e, A64_H_DSB, 0, 0, 0);
+        break;
+    default:
+        leave_to(e, 4);
+        break;
+    }
+}
+
+static inline void hint(env *e, unsigned imm7)
+{
+    if (imm7 == 2 || imm7 == 3) {
+        give_up(e, true);               /* WFE, WFI */
+    } else if (imm7 == 4) {
+        give_up(e, false);              /* SEV */
+    }
+}
+
+static inline void prefetch(env *e, val addr)
+{
+    (void)e;
+    (void)addr;
+}
+
+/* ---- system ---- */
+/* Registers that are a field of the PE, without trap or side effect at this EL. */
+static inline int32_t plain_sysreg(env *e, uint32_t enc, bool write)
+{
+    bool el1 = e->b->mode & A64_MODE_EL1;
+
+    switch (enc) {
+    case A64_SYSREG(3, 3, 13, 0, 2): return offsetof(struct a64_cpu, tpidr_el0);
+    case A64_SYSREG(3, 3, 13, 0, 3):
+        return el1 || !write ? (int32_t)offsetof(struct a64_cpu, tpidrro_el0) : -1;
+    default:
+        break;
+    }
+    if (!el1) {
+        return -1;
+    }
+    switch (enc) {
+    case A64_SYSREG(3, 0, 13, 0, 4): return offsetof(struct a64_cpu, tpidr_el1);
+    case A64_SYSREG(3, 0, 4, 1, 0): return offsetof(struct a64_cpu, sp_el[0]);
+    case A64_SYSREG(3, 0, 4, 0, 1): return offsetof(struct a64_cpu, elr_el1);
+    case A64_SYSREG(3, 0, 4, 0, 0):
+        return write ? -1 : (int32_t)offsetof(struct a64_cpu, spsr_el1);
+    case A64_SYSREG(3, 0, 5, 2, 0):
+        return write ? -1 : (int32_t)offsetof(struct a64_cpu, esr_el1);
+    case A64_SYSREG(3, 0, 6, 0, 0): return offsetof(struct a64_cpu, far_el1);
+    case A64_SYSREG(3, 0, 2, 0, 0):
+        return write ? -1 : (int32_t)offsetof(struct a64_cpu, ttbr0_el1);
+    case A64_SYSREG(3, 0, 2, 0, 1):
+        return write ? -1 : (int32_t)offsetof(struct a64_cpu, ttbr1_el1);
+    case A64_SYSREG(3, 0, 1, 0, 0):
+        return write ? -1 : (int32_t)offsetof(struct a64_cpu, sctlr_el1);
+    default: return -1;
+    }
+}
+
+#define SYSREG_NZCV A64_SYSREG(3, 3, 4, 2, 0)
+#define SYSREG_DAIF A64_SYSREG(3, 3, 4, 2, 1)
+
+static inline val sysreg_read(env *e, uint32_t enc)
+{
+    int32_t off = plain_sysreg(e, enc, false);
+
+    if (off >= 0) {
+        return R(ld_env(e, off, 3));
+    }
+    if (enc == SYSREG_NZCV) {
+        return nzcv_get(e);
+    }
+    if (enc == SYSREG_DAIF && (e->b->mode & A64_MODE_EL1)) {
+        ir_ref daif = ld_env(e, offsetof(struct a64_cpu, daif), 0);
+        return R(ir_bin(e->ir, IR_SHL, true, daif, ir_const(e->ir, 6)));
+    }
+    return R(call(e, A64_H_SYSREG_READ, ir_const(e->ir, enc), ir_const(e->ir, e->insn & 31), 0));
+}
+
+static inline void sysreg_write(env *e, uint32_t enc, val v)
+{
+    int32_t off = plain_sysreg(e, enc, true);
+
+    if (off >= 0) {
+        st_env(e, off, 3, v.r);
+    } else if (enc == SYSREG_NZCV) {
+        nzcv_set(e, v);
+    } else {
+        call_end(e, A64_H_SYSREG_WRITE, ir_const(e->ir, enc), ir_const(e->ir, e->insn & 31), v.r);
+    }
+}
+
+static inline void pstate_write(env *e, unsigned op1, unsigned op2, unsigned crm)
+{
+    if (op1 == 3 && (op2 == 6 || op2 == 7) && (e->b->mode & A64_MODE_EL1)) {
+        if (op2 == 6) {                 /* DAIFSet: can only mask */
+            ir_ref daif = ld_env(e, offsetof(struct a64_cpu, daif), 0);
+            ir_ref r = ir_bin(e->ir, IR_OR, false, daif, ir_const(e->ir, crm));
+            st_env(e, offsetof(struct a64_cpu, daif), 0, r);
+            return;
+        }
+    } else if (!(op1 == 0 && op2 == 4)) {
+        give_up(e, true);
+        return;
+    }
+    /* DAIFClr, PAN: the context for translated code stays. */
+    call(e, A64_H_PSTATE_WRITE, ir_const(e->ir, op1 << 8 | op2 << 4 | crm), 0, 0);
+}
+
+static inline void sys_op(env *e, uint32_t enc, val v)
+{
+    call(e, A64_H_SYS_OP, ir_const(e->ir, enc), ir_const(e->ir, e->insn & 31), v.r);
+}
+
+static inline void set_btype(env *e, unsigned btype)
+{
+    if (feature(e, A64_FEAT_BTI)) {
+        unsigned t = btype == 3 && !(e->b->mode & A64_MODE_GUARDED) ? 1 : btype;
+        st_env(e, offsetof(struct a64_cpu, btype), 0, ir_const(e->ir, t));
+    }
+}
+
+static inline val pauth(env *e, unsigned op, val ptr, val modifier)
+{
+    return R(call(e, A64_H_PAUTH, ir_const(e->ir, op), ptr.r, modifier.r));
+}

@@ -1,0 +1,790 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Register allocation, flags and block frame; gen_int.c, gen_mem.c and gen_vec.c emit. */
+#include "isa/emit_x64/gen.h"
+
+#include "base/base.h"
+#include "isa/emit_x64/gen_int.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SCRATCH_MASK (1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI)
+#define XMM_MASK 0x3fffu
+
+int gen_pinned(unsigned var)
+{
+    switch (var) {
+    case 0: return R8;
+    case 1: return R9;
+    case 2: return R10;
+    case 3: return R11;
+    case 4: return RBX;
+    case 19: return R12;
+    case 20: return R13;
+    case 31: return R14;
+    default: return -1;
+    }
+}
+
+struct x64_mem gen_at(const struct gen *g, int32_t off)
+{
+    return x64_at(RBP, off);
+}
+
+static struct x64_mem spill_at(int slot, bool vec)
+{
+    return x64_at(RSP, vec ? GEN_SPILLS * 8 + slot * 16 : slot * 8);
+}
+
+static bool is_vec(const struct gen *g, ir_ref v)
+{
+    return ir_attr[g->ir->op[v].op] & IR_A_VEC;
+}
+
+static bool live_after(const struct gen *g, ir_ref v)
+{
+    return g->ir->op[v].last > g->i;
+}
+
+static int spill_alloc(struct gen *g, bool vec)
+{
+    uint32_t *used = vec ? &g->vspills : &g->spills;
+    int s;
+
+    if (!~*used) {
+        g->failed = true;
+        return 0;
+    }
+    s = __builtin_ctz(~*used);
+    *used |= 1u << s;
+    return s;
+}
+
+/* Somewhere but in a scratch register (or, `in_mem`, somewhere but in any register)? */
+static bool has_home(const struct gen *g, ir_ref v)
+{
+    return g->ir->op[v].op == IR_CONST || g->val[v].var >= 0 || g->val[v].spill >= 0;
+}
+
+static void reg_to_spill(struct gen *g, ir_ref v, int reg)
+{
+    bool vec = is_vec(g, v);
+
+    if (g->val[v].spill < 0) {
+        g->val[v].spill = spill_alloc(g, vec);
+        if (vec) {
+            x64_vm(&g->c, 0x29 | OP_0F, reg, 0, spill_at(g->val[v].spill, true));
+        } else {
+            x64_store(&g->c, true, spill_at(g->val[v].spill, false), reg);
+        }
+    }
+}
+
+static void evict(struct gen *g, int reg, bool vec)
+{
+    uint16_t *file = vec ? g->xmm : g->host;
+    ir_ref v = file[reg];
+
+    if (!v) {
+        return;
+    }
+    if (!has_home(g, v) && g->ir->op[v].last >= g->i) {
+        reg_to_spill(g, v, reg);
+    }
+    g->val[v].reg = -1;
+    file[reg] = 0;
+}
+
+static int alloc(struct gen *g, bool vec)
+{
+    uint16_t *file = vec ? g->xmm : g->host;
+    uint16_t *locked = vec ? &g->vlocked : &g->locked;
+    unsigned mask = (vec ? XMM_MASK : SCRATCH_MASK) & ~*locked;
+    int best = -1;
+    unsigned best_score = 0;
+
+    if (!mask) {
+        g->failed = true;
+        return vec ? 0 : RCX;
+    }
+    for (unsigned m = mask; m; m &= m - 1) {
+        int r = __builtin_ctz(m);
+        unsigned score;
+        if (!file[r]) {
+            best = r;
+            break;
+        }
+        score = g->ir->op[file[r]].last + (has_home(g, file[r]) ? 0x10000 : 0);
+        if (best < 0 || score > best_score) {
+            best = r;
+            best_score = score;
+        }
+    }
+    evict(g, best, vec);
+    *locked |= 1u << best;
+    return best;
+}
+
+int gen_tmp(struct gen *g)
+{
+    return alloc(g, false);
+}
+
+void gen_free_reg(struct gen *g, int reg)
+{
+    ir_ref v = g->host[reg];
+
+    if (v) {
+        evict(g, reg, false);
+    }
+    g->locked |= 1u << reg;
+}
+
+static void assign(struct gen *g, ir_ref v, int reg, bool vec)
+{
+    (vec ? g->xmm : g->host)[reg] = v;
+    g->val[v].reg = reg;
+}
+
+/* Where the variable `var` is: only for variables in memory. */
+static struct x64_mem var_at(const struct gen *g, unsigned var)
+{
+    return x64_at(RBP, g->guest->var[var]);
+}
+
+int gen_use(struct gen *g, ir_ref v)
+{
+    const struct ir_op *p = &g->ir->op[v];
+    int r = g->val[v].reg, pin;
+
+    if (r >= 0) {
+        g->locked |= 1u << r;
+        return r;
+    }
+    if (g->val[v].var >= 0 && (pin = gen_pinned(g->val[v].var)) >= 0) {
+        return pin;
+    }
+    r = alloc(g, false);
+    if (p->op == IR_CONST) {
+        x64_mov_ri(&g->c, r, p->k);
+    } else if (g->val[v].var >= 0) {
+        x64_load(&g->c, true, r, var_at(g, g->val[v].var));
+    } else if (g->val[v].spill >= 0) {
+        x64_load(&g->c, true, r, spill_at(g->val[v].spill, false));
+    } else {
+        g->failed = true;       /* cannot be: a live value is somewhere */
+    }
+    assign(g, v, r, false);
+    return r;
+}
+
+int gen_vuse(struct gen *g, ir_ref v)
+{
+    int r = g->val[v].reg;
+
+    if (r >= 0) {
+        g->vlocked |= 1u << r;
+        return r;
+    }
+    r = alloc(g, true);
+    if (g->val[v].var >= 0) {
+        x64_vm(&g->c, 0x28 | OP_0F, r, 0, var_at(g, g->val[v].var));
+    } else if (g->val[v].spill >= 0) {
+        x64_vm(&g->c, 0x28 | OP_0F, r, 0, spill_at(g->val[v].spill, true));
+    } else {
+        g->failed = true;
+    }
+    assign(g, v, r, true);
+    return r;
+}
+
+struct x64_mem gen_vslot(struct gen *g, ir_ref v)
+{
+    if (g->val[v].var >= 0) {
+        return var_at(g, g->val[v].var);
+    }
+    if (g->val[v].spill < 0) {
+        reg_to_spill(g, v, g->val[v].reg);
+    }
+    return spill_at(g->val[v].spill, true);
+}
+
+/* Makes sure that the value now known to be in `var` survives a write to the variable. */
+static void var_release(struct gen *g, unsigned var)
+{
+    ir_ref v = g->var_cur[var];
+    int pin, r;
+
+    g->var_cur[var] = 0;
+    if (!v || g->val[v].var != (int)var) {
+        return;
+    }
+    g->val[v].var = -1;
+    if (g->ir->op[v].last <= g->i || g->val[v].reg >= 0 || g->val[v].spill >= 0 ||
+        g->ir->op[v].op == IR_CONST) {
+        return;
+    }
+    pin = gen_pinned(var);
+    if (is_vec(g, v)) {
+        r = alloc(g, true);
+        x64_vm(&g->c, 0x28 | OP_0F, r, 0, var_at(g, var));
+        assign(g, v, r, true);
+        return;
+    }
+    r = alloc(g, false);
+    if (pin >= 0) {
+        x64_mov_rr(&g->c, true, r, pin);
+    } else {
+        x64_load(&g->c, true, r, var_at(g, var));
+    }
+    assign(g, v, r, false);
+}
+
+int gen_def(struct gen *g, ir_ref v)
+{
+    int hint = g->ir->op[v].hint, pin = hint >= 0 && hint < IR_VAR_VEC ? gen_pinned(hint) : -1;
+    int r;
+
+    if (pin >= 0) {
+        ir_ref old = g->var_cur[hint];
+        if (!old || g->val[old].var != hint || g->ir->op[old].last <= g->i ||
+            g->val[old].reg >= 0 || g->val[old].spill >= 0) {
+            if (old && g->val[old].var == hint) {
+                g->val[old].var = -1;
+            }
+            g->var_cur[hint] = v;
+            g->val[v].var = hint;
+            return pin;
+        }
+    }
+    r = alloc(g, false);
+    assign(g, v, r, false);
+    return r;
+}
+
+int gen_vdef(struct gen *g, ir_ref v)
+{
+    int r = alloc(g, true);
+
+    assign(g, v, r, true);
+    return r;
+}
+
+/* ---- flags ---- */
+void gen_flags_sync(struct gen *g, ir_ref f)
+{
+    if (g->mf == f) {
+        return;
+    }
+    if (g->ef != f) {
+        g->failed = true;       /* cannot be: flags are saved before they are destroyed */
+        return;
+    }
+    if (g->ef_inv) {
+        x64_b(&g->c, 0xf5);             /* cmc */
+        g->ef_inv = false;
+    }
+    x64_b(&g->c, 0x9f);                 /* lahf */
+    x64_setcc(&g->c, CC_O, RAX);
+    x64_b(&g->c, 0x66);
+    x64_store(&g->c, false, gen_at(g, g->guest->nzcv), RAX);
+    g->mf = f;
+}
+
+void gen_clobber_ef(struct gen *g)
+{
+    if (g->ef && g->mf != g->ef && g->ir->op[g->ef].flast >= g->i) {
+        gen_flags_sync(g, g->ef);
+    }
+    g->ef = 0;
+    g->logic = 0;
+}
+
+/* EFLAGS become those of `f`, with Arm's carry. */
+void gen_flags_load(struct gen *g, ir_ref f)
+{
+    if (g->ef == f && f) {
+        return;
+    }
+    assert(g->mf == f || g->failed);
+    x64_rm(&g->c, 0xb7 | OP_0F, RAX, gen_at(g, g->guest->nzcv));       /* movzx eax, word */
+    x64_rr(&g->c, 0x80, 0, RAX);                                        /* add al, 0x7f */
+    x64_b(&g->c, 0x7f);
+    x64_b(&g->c, 0x9e);                                                 /* sahf */
+    g->ef = f;
+    g->ef_inv = false;
+    g->logic = 0;
+}
+
+void gen_carry(struct gen *g, ir_ref f, bool inverted)
+{
+    gen_flags_load(g, f);
+    if (g->ef_inv != inverted) {
+        x64_b(&g->c, 0xf5);             /* cmc */
+        g->ef_inv = inverted;
+    }
+}
+
+enum x64_cc gen_cc(struct gen *g, ir_ref f, unsigned arm_cc)
+{
+    static const uint8_t memory_bit[4] = { 14 - 8, 8 - 8, 15 - 8, 0 };
+    static const uint8_t plain[16] = {
+        CC_E, CC_NE, CC_B, CC_AE, CC_S, CC_NS, CC_O, CC_NO, CC_A, CC_BE, CC_GE, CC_L, CC_G, CC_LE,
+    };
+
+    if ((g->ef != f || !f) && arm_cc < 8) {
+        /* One flag of those in memory. */
+        int32_t off = g->guest->nzcv + (arm_cc >> 1 == 3 ? 0 : 1);
+        assert(g->mf == f || g->failed);
+        g->ef = 0;
+        g->logic = 0;
+        x64_rm(&g->c, 0xf6, 0, gen_at(g, off));                         /* test byte */
+        x64_b(&g->c, 1u << memory_bit[arm_cc >> 1]);
+        return arm_cc & 1 ? CC_E : CC_NE;
+    }
+    switch (arm_cc) {
+    case 2: case 3:
+        gen_flags_load(g, f);
+        return plain[arm_cc] ^ (g->ef_inv ? 1 : 0);
+    case 8: case 9:
+        gen_carry(g, f, true);          /* x86's A and BE are for an inverted carry */
+        return plain[arm_cc];
+    default:
+        gen_flags_load(g, f);
+        return plain[arm_cc];
+    }
+}
+
+/* ---- calls ---- */
+/* Before a call that destroys the scratch registers (and, `clobber`, the variables). */
+void gen_save_live(struct gen *g, bool clobber)
+{
+    for (int r = 0; r < 16; r++) {
+        ir_ref v = g->host[r];
+        if (v) {
+            if (live_after(g, v) && (clobber || !has_home(g, v)) &&
+                g->ir->op[v].op != IR_CONST) {
+                reg_to_spill(g, v, r);
+            }
+            g->val[v].reg = -1;
+            g->host[r] = 0;
+        }
+        v = g->xmm[r];
+        if (v) {
+            if (live_after(g, v) && (clobber || !has_home(g, v))) {
+                reg_to_spill(g, v, r);
+            }
+            g->val[v].reg = -1;
+            g->xmm[r] = 0;
+        }
+    }
+    for (unsigned var = 0; clobber && var < IR_VAR_N; var++) {
+        ir_ref v = g->var_cur[var];
+        g->var_cur[var] = 0;
+        if (!v || g->val[v].var != (int)var) {
+            continue;
+        }
+        if (live_after(g, v) && g->val[v].spill < 0 && g->ir->op[v].op != IR_CONST) {
+            int pin = var < IR_VAR_VEC ? gen_pinned(var) : 14;
+            if (var >= IR_VAR_VEC) {
+                x64_vm(&g->c, 0x28 | OP_0F, 14, 0, var_at(g, var));
+            } else if (pin < 0) {
+                pin = RAX;
+                x64_load(&g->c, true, RAX, var_at(g, var));
+            }
+            reg_to_spill(g, v, pin);
+        }
+        g->val[v].var = -1;
+    }
+}
+
+struct gen_stub *gen_stub(struct gen *g, unsigned kind)
+{
+    struct gen_stub *s;
+
+    if (g->stub_n == GEN_STUBS_MAX) {
+        g->failed = true;
+        g->stub_n--;
+    }
+    s = &g->stub[g->stub_n++];
+    memset(s, 0, sizeof(*s));
+    s->kind = kind;
+    s->a = s->d1 = s->d2 = s->vec1 = s->vec2 = -1;
+    return s;
+}
+
+/* ---- variables ---- */
+static void put(struct gen *g, const struct ir_op *p)
+{
+    unsigned var = p->k;
+    int pin = gen_pinned(var), r;
+    const struct ir_op *v = &g->ir->op[p->a];
+
+    if (g->var_cur[var] == p->a && g->val[p->a].var == (int)var) {
+        return;                         /* computed in place */
+    }
+    var_release(g, var);
+    if (v->op == IR_CONST) {
+        if (pin >= 0) {
+            x64_mov_ri(&g->c, pin, v->k);
+        } else if ((int64_t)v->k == (int32_t)v->k) {
+            x64_store_i(&g->c, true, var_at(g, var), v->k);
+        } else {
+            x64_store(&g->c, true, var_at(g, var), gen_use(g, p->a));
+        }
+    } else {
+        r = g->val[p->a].reg;
+        if (pin >= 0 && r < 0 && g->val[p->a].var >= 0 && gen_pinned(g->val[p->a].var) < 0) {
+            x64_load(&g->c, true, pin, var_at(g, g->val[p->a].var));
+        } else if (pin >= 0) {
+            x64_mov_rr(&g->c, true, pin, gen_use(g, p->a));
+        } else {
+            x64_store(&g->c, true, var_at(g, var), gen_use(g, p->a));
+        }
+    }
+    if (g->val[p->a].var < 0) {
+        g->val[p->a].var = var;
+        g->var_cur[var] = p->a;
+        r = g->val[p->a].reg;
+        if (pin >= 0 && r >= 0) {
+            g->host[r] = 0;
+            g->val[p->a].reg = -1;
+        }
+    }
+}
+
+static void vput(struct gen *g, const struct ir_op *p)
+{
+    unsigned var = p->k;
+    int r;
+
+    var_release(g, var);
+    r = gen_vuse(g, p->a);
+    x64_vm(&g->c, 0x29 | OP_0F, r, 0, var_at(g, var));
+    if (g->val[p->a].var < 0) {
+        g->val[p->a].var = var;
+        g->var_cur[var] = p->a;
+    }
+}
+
+/* Variables as they are at the block's entry, or after a call that may have changed them. */
+static void get(struct gen *g, const struct ir_op *p)
+{
+    if (!p->last) {
+        return;
+    }
+    assert(!g->var_cur[p->k] || g->val[g->var_cur[p->k]].var != (int)p->k);
+    g->val[g->i].var = p->k;
+    g->var_cur[p->k] = g->i;
+}
+
+/* ---- leaving the block ---- */
+static void exit_jump(struct gen *g, uint64_t target_off, bool backward)
+{
+    struct gen_stub *s;
+
+    if (backward) {
+        x64_rm(&g->c, 0x83, ALU_CMP, gen_at(g, g->guest->poll));
+        x64_b(&g->c, 0);
+        s = gen_stub(g, GEN_STUB_LEAVE);
+        s->from = x64_jcc(&g->c, CC_NE);
+        s->info = target_off;
+    }
+    while (((uintptr_t)g->c.p + 1) & 3) {
+        x64_b(&g->c, 0x90);
+    }
+    s = gen_stub(g, GEN_STUB_EXIT);
+    s->from = x64_jmp(&g->c);
+    s->info = target_off;
+    g->exit_n++;
+}
+
+/* Through the jump cache of the current context; the target's VA is in a register. */
+static void exit_reg(struct gen *g, const struct ir_op *p)
+{
+    const struct gen_guest *gg = g->guest;
+    int a = gen_use(g, p->a), v;
+    struct gen_stub *s;
+    int32_t page_mask = ((1 << gg->jump_pages_log2) - 1) << (gg->jump_per_page_log2 + 4);
+    unsigned page_shift = 12 - gg->jump_per_page_log2 - 4;
+
+    if (a != RCX && a != RDX && a != RSI && a != RDI) {
+        v = gen_tmp(g);
+        x64_mov_rr(&g->c, true, v, a);
+        a = v;
+    }
+    v = gen_tmp(g);
+    s = gen_stub(g, GEN_STUB_LOOKUP);
+    s->a = a;
+    x64_alu_mi(&g->c, ALU_CMP, false, gen_at(g, gg->poll), 0);
+    s->from2 = x64_jcc(&g->c, CC_NE);
+    x64_mov_rr(&g->c, false, RAX, a);
+    x64_shift_ri(&g->c, SH_SHR, false, RAX, page_shift);
+    x64_alu_ri(&g->c, ALU_AND, false, RAX, page_mask);
+    x64_mov_rr(&g->c, false, v, a);
+    x64_shift_ri(&g->c, SH_SHL, false, v, 2);
+    x64_alu_ri(&g->c, ALU_AND, false, v, ((1 << gg->jump_per_page_log2) - 1) << 4);
+    x64_alu_rr(&g->c, ALU_ADD, false, RAX, v);
+    x64_alu_rm(&g->c, ALU_CMP, true, a, x64_idx(R15, RAX, 0, gg->jump));
+    s->from = x64_jcc(&g->c, CC_NE);
+    x64_alu_ri(&g->c, ALU_AND, true, a, -4096);
+    x64_store(&g->c, true, gen_at(g, gg->pc_page), a);
+    x64_rm(&g->c, 0xff, 4, x64_idx(R15, RAX, 0, gg->jump + 8));         /* jmp [mem] */
+}
+
+static void exit_cond(struct gen *g, const struct ir_op *p)
+{
+    enum x64_cc cc;
+    uint8_t *over;
+    uint16_t ef, mf;
+    bool inv;
+
+    if (p->x) {
+        cc = gen_fused(g, p->c);
+    } else {
+        int r = gen_use(g, p->c);
+        gen_clobber_ef(g);
+        x64_test_rr(&g->c, false, r, r);
+        cc = CC_NE;
+    }
+    if (p->cc) {
+        cc ^= 1;                        /* leave if the condition does not hold */
+    }
+    /* The taken side, out of line but in the hot part: flags, poll, patchable jump. */
+    over = x64_jcc(&g->c, cc ^ 1);
+    ef = g->ef;
+    mf = g->mf;
+    inv = g->ef_inv;
+    gen_flags_sync(g, p->f);
+    exit_jump(g, p->k, p->k2);
+    x64_patch(over, g->c.p);
+    g->ef = ef;
+    g->mf = mf;
+    g->ef_inv = inv;
+}
+
+static void leave(struct gen *g, const struct ir_op *p)
+{
+    switch (p->op) {
+    case IR_EXITC:
+        if (!p->x || g->ir->op[p->c].op != IR_COND || g->ef != p->f) {
+            gen_flags_sync(g, p->f);
+        }
+        exit_cond(g, p);
+        break;
+    case IR_EXIT:
+        gen_flags_sync(g, p->f);
+        exit_jump(g, p->k, p->x);
+        break;
+    case IR_EXITR:
+        gen_flags_sync(g, p->f);
+        exit_reg(g, p);
+        break;
+    default:
+        assert(!"exit");
+    }
+}
+
+/* Helper call: arguments to scratch[], EAX = helper, then the shared routine. */
+static void call(struct gen *g, const struct ir_op *p)
+{
+    const ir_ref arg[3] = { p->a, p->b, p->c };
+
+    gen_flags_sync(g, p->f);
+    for (unsigned i = 0; i < 3; i++) {
+        if (arg[i]) {
+            const struct ir_op *v = &g->ir->op[arg[i]];
+            struct x64_mem m = gen_at(g, g->guest->scratch + 8 * i);
+            if (v->op == IR_CONST && (int64_t)v->k == (int32_t)v->k) {
+                x64_store_i(&g->c, true, m, v->k);
+            } else {
+                x64_store(&g->c, true, m, gen_use(g, arg[i]));
+            }
+            g->locked = 0;
+        }
+    }
+    gen_clobber_ef(g);
+    gen_save_live(g, p->op == IR_CALLC);
+    x64_store_i(&g->c, true, gen_at(g, g->guest->scratch + 24), p->k2);
+    x64_mov_ri(&g->c, RAX, p->pc | p->k << 12);
+    x64_call(&g->c, g->thunk[GEN_T_CALL]);
+    if (p->op == IR_CALLC) {
+        g->mf = 0;              /* from here on "those in memory" */
+    }
+    if (p->last) {
+        x64_load(&g->c, true, gen_def(g, g->i), gen_at(g, g->guest->scratch));
+    }
+}
+
+static void ldenv(struct gen *g, const struct ir_op *p)
+{
+    int d = gen_def(g, g->i);
+    struct x64_mem m = gen_at(g, p->k);
+
+    switch (p->cc) {
+    case 0: x64_rm(&g->c, 0xb6 | OP_0F, d, m); break;
+    case 1: x64_rm(&g->c, 0xb7 | OP_0F, d, m); break;
+    default: x64_load(&g->c, p->cc == 3, d, m); break;
+    }
+}
+
+static void stenv(struct gen *g, const struct ir_op *p)
+{
+    struct x64_mem m = gen_at(g, p->k);
+    int r = gen_use(g, p->a);
+
+    switch (p->cc) {
+    case 0: x64_rm(&g->c, 0x88 | OP_BYTE_REG, r, m); break;
+    case 1: x64_rm(&g->c, 0x89 | OP_66, r, m); break;
+    default: x64_store(&g->c, p->cc == 3, m, r); break;
+    }
+}
+
+static void generate(struct gen *g, const struct ir_op *p)
+{
+    switch (p->op) {
+    case IR_NOP: case IR_CONST: case IR_SECOND:
+        break;
+    case IR_GET: case IR_VGET:
+        get(g, p);
+        break;
+    case IR_PUT:
+        put(g, p);
+        break;
+    case IR_VPUT:
+        vput(g, p);
+        break;
+    case IR_LDENV:
+        ldenv(g, p);
+        break;
+    case IR_STENV:
+        stenv(g, p);
+        break;
+    case IR_LOAD: case IR_LOAD2: case IR_STORE: case IR_STORE2: case IR_VLOAD: case IR_VSTORE:
+    case IR_ATOMIC: case IR_CAS: case IR_FENCE:
+        gen_mem(g);
+        break;
+    case IR_CALL: case IR_CALLC:
+        call(g, p);
+        break;
+    case IR_EXITC: case IR_EXIT: case IR_EXITR: case IR_EXITX:
+        leave(g, p);
+        break;
+    case IR_VFROM: case IR_VTO: case IR_VINS: case IR_VDUP: case IR_VCONST: case IR_VLOW:
+    case IR_V1: case IR_V2: case IR_V3: case IR_VCALL: case IR_VFCMP:
+        gen_vec(g);
+        break;
+    default:
+        gen_int(g);
+        break;
+    }
+}
+
+static void release_dead(struct gen *g)
+{
+    for (int r = 0; r < 16; r++) {
+        ir_ref v = g->host[r];
+        if (v && g->ir->op[v].last <= g->i) {
+            g->host[r] = 0;
+            g->val[v].reg = -1;
+        }
+        v = g->xmm[r];
+        if (v && g->ir->op[v].last <= g->i) {
+            g->xmm[r] = 0;
+            g->val[v].reg = -1;
+        }
+    }
+    /* Spill slots of values that are never used again are found by their users' last index. */
+    for (unsigned k = 0; k < 3; k++) {
+        const struct ir_op *p = &g->ir->op[g->i];
+        ir_ref v = k == 0 ? p->a : k == 1 ? p->b : p->c;
+        if (v && g->val[v].spill >= 0 && g->ir->op[v].last <= g->i) {
+            *(is_vec(g, v) ? &g->vspills : &g->spills) &= ~(1u << g->val[v].spill);
+            g->val[v].spill = -1;
+        }
+    }
+}
+
+static void stub(struct gen *g, struct gen_stub *s)
+{
+    struct x64 *c = &g->c;
+
+    switch (s->kind) {
+    case GEN_STUB_MEM:
+        gen_mem_stub(g, s);
+        break;
+    case GEN_STUB_EXIT:
+        x64_patch(s->from, c->p);
+        x64_call(c, g->thunk[GEN_T_LINK]);
+        x64_d(c, s->info);
+        x64_d(c, c->p - s->from);       /* from here back to the displacement */
+        x64_d(c, g->id);
+        break;
+    case GEN_STUB_LEAVE:
+        x64_patch(s->from, c->p);
+        x64_load(c, true, RAX, gen_at(g, g->guest->pc_page));
+        x64_alu_ri(c, ALU_ADD, true, RAX, s->info);
+        x64_store(c, true, gen_at(g, g->guest->pc), RAX);
+        x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
+        break;
+    case GEN_STUB_LOOKUP:
+        x64_patch(s->from, c->p);
+        x64_store(c, true, gen_at(g, g->guest->pc), s->a);
+        x64_jmp_to(c, g->thunk[GEN_T_LOOKUP]);
+        x64_patch(s->from2, c->p);
+        x64_store(c, true, gen_at(g, g->guest->pc), s->a);
+        x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
+        break;
+    }
+}
+
+bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest,
+               const uint8_t *const *thunk, uint8_t *code, size_t room, unsigned pc_off,
+               uint32_t id, struct gen_result *out)
+{
+    g->c.p = code + (-(uintptr_t)code & 15);
+    g->c.end = code + room;
+    g->ir = ir;
+    g->guest = guest;
+    g->thunk = thunk;
+    g->id = id;
+    g->spills = g->vspills = 0;
+    g->ef = g->mf = g->logic = 0;
+    g->ef_inv = g->failed = false;
+    g->stub_n = g->exit_n = 0;
+    memset(g->host, 0, sizeof(g->host));
+    memset(g->xmm, 0, sizeof(g->xmm));
+    memset(g->var_cur, 0, sizeof(g->var_cur));
+    memset(g->val, 0xff, sizeof(g->val[0]) * ir->n);
+    out->entry = g->c.p;
+    x64_b(&g->c, 0x0f);                 /* 5-byte NOP, to be replaced by a jump to `stale` */
+    x64_b(&g->c, 0x1f);
+    x64_b(&g->c, 0x44);
+    x64_b(&g->c, 0x00);
+    x64_b(&g->c, 0x00);
+    for (g->i = 1; g->i < ir->n; g->i++) {
+        const struct ir_op *p = &ir->op[g->i];
+        if (p->op == IR_NOP || p->op == IR_CONST ||
+            ((p->op == IR_COND || p->op == IR_CMP) && !p->last)) {
+            continue;
+        }
+        g->locked = g->vlocked = 0;
+        generate(g, p);
+        release_dead(g);
+        if (g->failed || g->c.end - g->c.p < 1024) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < g->stub_n; i++) {
+        stub(g, &g->stub[i]);
+        if (g->c.end - g->c.p < 1024) {
+            return false;
+        }
+    }
+    out->stale = g->c.p;
+    x64_mov_ri(&g->c, RAX, pc_off);
+    x64_jmp_to(&g->c, thunk[GEN_T_STALE]);
+    out->end = g->c.p;
+    out->exits = g->exit_n;
+    return !g->failed;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* struct gen: from IR to x86-64 machine code, one block at a time.
+ *
+ * Host registers.  The same everywhere, at every block's entry and exit, so that chained blocks
+ * move nothing:
+ *   RBP            guest state (struct a64_cpu)
+ *   R15            base of the current TLB set (struct a64_tlb_set)
+ *   R8-R11 RBX     guest x0-x4          R12 R13   guest x19, x20         R14   guest SP
+ *   RCX RDX RSI RDI  values, allocated within the block
+ *   RAX            scratch of a single operation (LAHF, TLB index, division)
+ *   XMM0-XMM13     vector values; XMM14, XMM15 scratch
+ *   RSP            frame of GEN_FRAME bytes: spill slots
+ * All other guest registers are in memory; a PUT writes through, so a fault finds them there.
+ *
+ * A value may be in several places at once: a host register, a guest variable (pinned register
+ * or memory), a spill slot, or nowhere if it is a constant.
+ *
+ * Flags.  At most one definition is in EFLAGS (`ef`, with carry inverted after a subtraction if
+ * `ef_inv`), at most one in memory (`mf`).  An instruction that destroys EFLAGS saves them first
+ * if they are still needed (flast).
+ *
+ * Direct jumps out of a block are `jmp rel32` with the displacement aligned to 4 bytes; they go
+ * to a stub first, which calls GEN_T_LINK followed by three words: target's offset in the page,
+ * distance from here back to the displacement, id of the block; and are patched later. */
+#pragma once
+#include "isa/emit_x64/asm.h"
+#include "isa/ir/ir.h"
+
+/* The guest state as generated code sees it: offsets from RBP and the like. */
+struct gen_guest {
+    int32_t var[IR_VAR_N];
+    int32_t nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size;
+    int32_t read, write, jump;          /* from the TLB set */
+    unsigned tlb_bits, jump_pages_log2, jump_per_page_log2;
+};
+
+/* Shared routines that generated code calls (accel/jit makes them); in the code cache. */
+enum gen_thunk {
+    GEN_T_MEM,          /* slow memory access, see struct gen_mem_info */
+    GEN_T_MEM_V,        /* the same, keeping vector registers */
+    GEN_T_CALL,         /* helper EAX, arguments and result in scratch[]; may not return */
+    GEN_T_VCALL,        /* vector primitive */
+    GEN_T_LINK,         /* first use of a direct exit */
+    GEN_T_LOOKUP,       /* go on at the guest address in pc */
+    GEN_T_LEAVE,        /* a poll at the guest address in pc */
+    GEN_T_STALE,        /* entry of a block that was invalidated: EAX = offset in page */
+    GEN_T_COUNT
+};
+
+/* scratch[3] of a slow access: what it is.  Address in scratch[0], data in [1], [2];
+ * results come back in [1], [2].  A second vector register to store is in [4], [5]. */
+#define GEN_MI_PC(i) ((i) & 0xfff)
+#define GEN_MI_SIZE(i) ((i) >> 12 & 7)
+#define GEN_MI_EXT(i) ((i) >> 15 & 3)
+enum {
+    GEN_MI_STORE = 1 << 17, GEN_MI_PAIR = 1 << 18, GEN_MI_UNPRIV = 1 << 19,
+    GEN_MI_ORDERED = 1 << 20, GEN_MI_SP = 1 << 21, GEN_MI_VEC = 1 << 22, GEN_MI_STXR = 1 << 23,
+    GEN_MI_ACQUIRE = 1 << 24, GEN_MI_RELEASE = 1 << 25, GEN_MI_ATOMIC = 1 << 26,
+};
+
+enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_FRAME = GEN_SPILLS * 8 + GEN_VSPILLS * 16 + 64,
+       GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024 };
+
+/* Where patchable exits are, for the caller's statistics. */
+struct gen_result {
+    uint8_t *entry;             /* aligned to 16, begins with a 5-byte NOP */
+    uint8_t *stale;             /* what the NOP becomes a jump to */
+    uint8_t *end;
+    unsigned exits;
+};
+
+struct gen_stub {
+    uint8_t kind;               /* private */
+    uint8_t cc, x;
+    bool sync_flags, ef_inv, vec_live, poll;
+    int8_t a, d1, d2;           /* host registers: address, data; -1 = none */
+    int8_t vec1, vec2;
+    uint8_t *from;              /* displacement to patch to here */
+    uint8_t *from2, *from3, *from4, *from5;
+    uint8_t *back;
+    int32_t disp;
+    uint32_t info;
+    uint64_t const1;
+    bool has_const1;
+};
+
+struct gen {
+    struct x64 c;
+    const struct ir *ir;
+    const struct gen_guest *guest;
+    const uint8_t *const *thunk;
+    unsigned i;                 /* operation being generated */
+    uint16_t locked, vlocked;   /* host registers in use by it */
+    struct {
+        int8_t reg, var;        /* -1 = not there */
+        int8_t spill;
+    } val[IR_MAX];
+    uint16_t host[16], xmm[16]; /* value in it, 0 = free */
+    uint16_t var_cur[IR_VAR_N]; /* value known to be in the variable's place */
+    uint32_t spills, vspills;
+    uint16_t ef, mf;
+    bool ef_inv;
+    uint16_t logic;             /* EFLAGS are those of the result of this AND … */
+    bool logic_sf;
+    uint32_t id;                /* of the block, for the link routine */
+    unsigned stub_n, exit_n;
+    bool failed;
+    struct gen_stub stub[GEN_STUBS_MAX];
+};
+
+/* Generates the block at `code` (write view), which will run at `code` + `run_delta`.  False:
+ * does not fit in `room` bytes or the tables (translate fewer instructions). */
+bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest,
+               const uint8_t *const *thunk, uint8_t *code, size_t room, unsigned pc_off,
+               uint32_t id, struct gen_result *out);
+
+/* ---- between the files of this folder ---- */
+int gen_pinned(unsigned var);                       /* host register or -1 */
+int gen_use(struct gen *g, ir_ref v);               /* value in a register, locked */
+int gen_tmp(struct gen *g);                         /* a free register, locked */
+int gen_def(struct gen *g, ir_ref v);               /* register for the result `v` */
+int gen_vuse(struct gen *g, ir_ref v);
+int gen_vdef(struct gen *g, ir_ref v);
+void gen_free_reg(struct gen *g, int reg);          /* moves what is in a scratch register away */
+void gen_clobber_ef(struct gen *g);
+void gen_flags_sync(struct gen *g, ir_ref f);
+enum x64_cc gen_cc(struct gen *g, ir_ref f, unsigned arm_cc);
+void gen_save_live(struct gen *g, bool clobber);    /* before a call */
+struct gen_stub *gen_stub(struct gen *g, unsigned kind);
+struct x64_mem gen_at(const struct gen *g, int32_t off);
+struct x64_mem gen_vslot(struct gen *g, ir_ref v);  /* memory that holds the vector value */
+void gen_mem(struct gen *g);
+void gen_mem_stub(struct gen *g, struct gen_stub *s);
+void gen_vec(struct gen *g);
+bool gen_vec_native(uint64_t k);                    /* is there a case for the primitive? */
+enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE };

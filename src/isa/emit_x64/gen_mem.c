@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest memory: one function emits the TLB check; its miss goes to a stub that calls the slow
+ * path with everything about the access in GEN_MI_* bits, so that a fault is precise.
+ *
+ * Memory order (x86 is TSO): plain loads and stores, load-acquire and store-release need
+ * nothing but what keeps a store-release before a later load-acquire: XCHG for store-release. */
+#include "isa/emit_x64/gen.h"
+
+#include <assert.h>
+
+static const struct ir_op *op(const struct gen *g)
+{
+    return &g->ir->op[g->i];
+}
+
+static bool any_vec_live(const struct gen *g)
+{
+    for (unsigned r = 0; r < 16; r++) {
+        if (g->xmm[r]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* test byte [reg + disp's low bits], mask; jump to the stub if one is set */
+static uint8_t *align_check(struct gen *g, int a, int32_t disp, unsigned mask)
+{
+    int r = a;
+
+    if (disp & mask) {
+        x64_lea(&g->c, false, RAX, x64_at(a, disp));
+        r = RAX;
+    }
+    x64_rr(&g->c, 0xf6 | OP_BYTE_REG, 0, r);
+    x64_b(&g->c, mask);
+    return x64_jcc(&g->c, CC_NE);
+}
+
+/* Registers for results must have been chosen before: what is emitted between the check and the
+ * stub's way back is skipped on the slow path, so no spill may fall there.
+ * Afterwards the host address of the access is a + RAX + disp.  `bytes` ≤ 4096 are checked to
+ * lie in one page; a stub is made for everything else. */
+static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned bytes, uint32_t info)
+{
+    const struct gen_guest *gg = g->guest;
+    int32_t table = info & (GEN_MI_STORE | GEN_MI_ATOMIC | GEN_MI_STXR) ? gg->write : gg->read;
+    struct gen_stub *s = gen_stub(g, GEN_STUB_MEM);
+    int v = gen_tmp(g), base = R15;
+
+    s->a = a;
+    s->disp = disp;
+    s->info = info | op(g)->pc;
+    s->vec_live = any_vec_live(g);
+    g->ef = 0;                          /* all flags are in memory: the operation is exact */
+    g->logic = 0;
+    if (info & GEN_MI_SP) {
+        s->from2 = align_check(g, a, 0, 15);
+    }
+    if (info & GEN_MI_ORDERED && GEN_MI_SIZE(info)) {
+        s->from3 = align_check(g, a, disp, (1u << GEN_MI_SIZE(info)) - 1);
+    }
+    if (disp) {
+        x64_lea(&g->c, false, RAX, x64_at(a, disp));
+    } else {
+        x64_mov_rr(&g->c, false, RAX, a);
+    }
+    x64_shift_ri(&g->c, SH_SHR, false, RAX, 8);
+    x64_alu_ri(&g->c, ALU_AND, false, RAX, ((1 << gg->tlb_bits) - 1) << 4);
+    if (info & GEN_MI_UNPRIV) {
+        x64_load(&g->c, true, v, gen_at(g, gg->tlb));
+        x64_alu_rm(&g->c, ALU_ADD, true, RAX, x64_at(v, gg->tlb_unpriv));
+        base = X64_NOREG;
+    }
+    if (disp + (int)bytes - 1) {
+        x64_lea(&g->c, true, v, x64_at(a, disp + bytes - 1));
+    } else {
+        x64_mov_rr(&g->c, true, v, a);
+    }
+    x64_alu_ri(&g->c, ALU_AND, true, v, -4096);
+    x64_alu_rm(&g->c, ALU_CMP, true, v, base < 0 ? x64_at(RAX, table) : x64_idx(R15, RAX, 0, table));
+    s->from = x64_jcc(&g->c, CC_NE);
+    x64_load(&g->c, true, RAX,
+             base < 0 ? x64_at(RAX, table + 8) : x64_idx(R15, RAX, 0, table + 8));
+    g->locked &= ~(1u << v);
+    return s;
+}
+
+static void load_ext(struct gen *g, int d, struct x64_mem m, unsigned size, unsigned ext)
+{
+    static const uint16_t zx[4] = { 0xb6 | OP_0F, 0xb7 | OP_0F, 0x8b, 0x8b | OP_W };
+    static const uint16_t sx[4] = { 0xbe | OP_0F, 0xbf | OP_0F, 0x8b, 0x8b | OP_W };
+
+    if (ext == MEMOP_ZX || size == 3) {
+        x64_rm(&g->c, zx[size], d, m);
+    } else if (ext == MEMOP_SX32) {
+        x64_rm(&g->c, sx[size], d, m);
+    } else {
+        x64_rm(&g->c, size == 2 ? 0x63 | OP_W : sx[size] | OP_W, d, m);
+    }
+}
+
+static void load(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info);
+    int a = gen_use(g, p->a), d = p->last ? gen_def(g, g->i) : RAX;
+    struct gen_stub *s = tlb_check(g, a, p->k, 1u << size, info);
+
+    load_ext(g, d, x64_idx(a, RAX, 0, p->k), size, GEN_MI_EXT(info));
+    s->d1 = p->last ? d : -1;
+    s->back = g->c.p;
+}
+
+static void load2(struct gen *g)
+{
+    const struct ir_op *p = op(g), *second = p + 1;
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info), step = 1u << size;
+    bool want2 = second->op == IR_SECOND && second->a == g->i && second->last;
+    int a = gen_use(g, p->a);
+    int d1 = p->last ? gen_def(g, g->i) : -1;
+    int d2 = want2 ? gen_def(g, g->i + 1) : -1;
+    struct gen_stub *s = tlb_check(g, a, p->k, 2 * step, info);
+
+    if (d1 >= 0 && d1 != a) {
+        load_ext(g, d1, x64_idx(a, RAX, 0, p->k), size, GEN_MI_EXT(info));
+    }
+    if (d2 >= 0) {
+        load_ext(g, d2, x64_idx(a, RAX, 0, p->k + step), size, GEN_MI_EXT(info));
+    }
+    if (d1 >= 0 && d1 == a) {
+        load_ext(g, d1, x64_idx(a, RAX, 0, p->k), size, GEN_MI_EXT(info));
+    }
+    s->d1 = d1;
+    s->d2 = d2;
+    s->back = g->c.p;
+}
+
+static void store_reg(struct gen *g, struct x64_mem m, unsigned size, int r)
+{
+    static const uint16_t row[4] = { 0x88 | OP_BYTE_REG, 0x89 | OP_66, 0x89, 0x89 | OP_W };
+
+    x64_rm(&g->c, row[size], r, m);
+}
+
+static void store(struct gen *g)
+{
+    const struct ir_op *p = op(g), *v = &g->ir->op[p->b];
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info);
+    bool is_imm = v->op == IR_CONST && (size < 3 || (int64_t)v->k == (int32_t)v->k) &&
+                  !(info & GEN_MI_RELEASE) && g->val[p->b].reg < 0;
+    int a = gen_use(g, p->a), d = is_imm ? -1 : gen_use(g, p->b), t;
+    struct gen_stub *s = tlb_check(g, a, p->k, 1u << size, info);
+    struct x64_mem m = x64_idx(a, RAX, 0, p->k);
+
+    s->d1 = d;
+    s->has_const1 = is_imm;
+    s->const1 = v->k;
+    if (is_imm) {
+        static const uint16_t row[4] = { 0xc6, 0xc7 | OP_66, 0xc7, 0xc7 | OP_W };
+        x64_rm(&g->c, row[size], 0, m);
+        if (size == 0) {
+            x64_b(&g->c, v->k);
+        } else if (size == 1) {
+            x64_b(&g->c, v->k);
+            x64_b(&g->c, v->k >> 8);
+        } else {
+            x64_d(&g->c, v->k);
+        }
+    } else if (info & GEN_MI_RELEASE) {
+        static const uint16_t row[4] = { 0x86 | OP_BYTE_REG, 0x87 | OP_66, 0x87, 0x87 | OP_W };
+        t = gen_tmp(g);
+        x64_mov_rr(&g->c, true, t, d);
+        x64_rm(&g->c, row[size], t, m);
+    } else {
+        store_reg(g, m, size, d);
+    }
+    s->back = g->c.p;
+}
+
+static void store2(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info), step = 1u << size;
+    int a = gen_use(g, p->a), d1 = gen_use(g, p->b), d2 = gen_use(g, p->c);
+    struct gen_stub *s = tlb_check(g, a, p->k, 2 * step, info);
+
+    store_reg(g, x64_idx(a, RAX, 0, p->k), size, d1);
+    store_reg(g, x64_idx(a, RAX, 0, p->k + step), size, d2);
+    s->d1 = d1;
+    s->d2 = d2;
+    s->back = g->c.p;
+}
+
+static void vload(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info);
+    int a = gen_use(g, p->a), d = gen_vdef(g, g->i);
+    struct gen_stub *s;
+    struct x64_mem m = x64_idx(a, RAX, 0, p->k);
+
+    g->xmm[d] = 0;                      /* not yet live for the stub */
+    s = tlb_check(g, a, p->k, 1u << size, info);
+    g->xmm[d] = g->i;
+    switch (size) {
+    case 0: case 1:
+        load_ext(g, RAX, m, size, MEMOP_ZX);
+        x64_v(&g->c, 0x6e | OP_0F | OP_66, d, 0, RAX);                  /* vmovd */
+        break;
+    case 2:
+        x64_vm(&g->c, 0x6e | OP_0F | OP_66, d, 0, m);
+        break;
+    case 3:
+        x64_vm(&g->c, 0x7e | OP_0F | OP_F3, d, 0, m);                   /* vmovq */
+        break;
+    default:
+        x64_vm(&g->c, 0x10 | OP_0F, d, 0, m);                           /* vmovups */
+        break;
+    }
+    s->vec1 = d;
+    s->back = g->c.p;
+}
+
+static void vstore(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info);
+    bool pair = info & GEN_MI_PAIR;
+    int a = gen_use(g, p->a), d = gen_vuse(g, p->b), d2 = pair ? gen_vuse(g, p->c) : -1, t;
+    struct gen_stub *s = tlb_check(g, a, p->k, (pair ? 2u : 1u) << size, info);
+    struct x64_mem m = x64_idx(a, RAX, 0, p->k);
+
+    if (pair) {
+        struct x64_mem m2 = x64_idx(a, RAX, 0, p->k + (1 << size));
+        unsigned o = size == 2 ? 0x7e | OP_0F | OP_66 : size == 3 ? 0xd6 | OP_0F | OP_66
+                                                                  : 0x11 | OP_0F;
+        x64_vm(&g->c, o, d, 0, m);
+        x64_vm(&g->c, o, d2, 0, m2);
+        s->vec1 = d;
+        s->vec2 = d2;
+        s->back = g->c.p;
+        return;
+    }
+    switch (size) {
+    case 0: case 1:
+        t = gen_tmp(g);
+        x64_v(&g->c, 0x7e | OP_0F | OP_66, d, 0, t);                    /* vmovd r32, xmm */
+        store_reg(g, m, size, t);
+        break;
+    case 2:
+        x64_vm(&g->c, 0x7e | OP_0F | OP_66, d, 0, m);
+        break;
+    case 3:
+        x64_vm(&g->c, 0xd6 | OP_0F | OP_66, d, 0, m);
+        break;
+    default:
+        x64_vm(&g->c, 0x11 | OP_0F, d, 0, m);
+        break;
+    }
+    s->vec1 = d;
+    s->back = g->c.p;
+}
+
+/* LDADD, SWP: x is the vocabulary's atomic operation (AT_ADD = 0, AT_SWP = 8). */
+static void atomic(struct gen *g)
+{
+    static const uint16_t xadd[4] = {
+        0xc0 | OP_0F | OP_BYTE_REG, 0xc1 | OP_0F | OP_66, 0xc1 | OP_0F, 0xc1 | OP_0F | OP_W,
+    };
+    static const uint16_t xchg[4] = { 0x86 | OP_BYTE_REG, 0x87 | OP_66, 0x87, 0x87 | OP_W };
+    const struct ir_op *p = op(g);
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info);
+    int a = gen_use(g, p->a), v = gen_use(g, p->b), t, d;
+    struct gen_stub *s = tlb_check(g, a, p->k, 1u << size, info | GEN_MI_ATOMIC);
+
+    s->d1 = v;
+    s->x = p->x;
+    t = gen_tmp(g);
+    x64_mov_rr(&g->c, true, t, v);
+    if (p->x == 0) {
+        x64_b(&g->c, 0xf0);
+        x64_rm(&g->c, xadd[size], t, x64_idx(a, RAX, 0, p->k));
+    } else {
+        x64_rm(&g->c, xchg[size], t, x64_idx(a, RAX, 0, p->k));
+    }
+    s->d2 = t;                          /* the stub's result goes here */
+    s->back = g->c.p;
+    if (p->last) {
+        d = gen_def(g, g->i);
+        if (size == 0) {
+            x64_movzx8(&g->c, d, t);
+        } else if (size == 1) {
+            x64_rr(&g->c, 0xb7 | OP_0F, d, t);
+        } else {
+            x64_mov_rr(&g->c, size == 3, d, t);
+        }
+    }
+}
+
+static void lock_cmpxchg(struct gen *g, unsigned size, struct x64_mem m, int r)
+{
+    static const uint16_t row[4] = {
+        0xb0 | OP_0F | OP_BYTE_REG, 0xb1 | OP_0F | OP_66, 0xb1 | OP_0F, 0xb1 | OP_0F | OP_W,
+    };
+
+    x64_b(&g->c, 0xf0);
+    x64_rm(&g->c, row[size], r, m);
+}
+
+/* CAS: old = [a]; if old == c, [a] = b. */
+static void cas(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info);
+    int a = gen_use(g, p->a), v = gen_use(g, p->b), c = gen_use(g, p->c), t, d;
+    struct gen_stub *s = tlb_check(g, a, p->k, 1u << size, info | GEN_MI_ATOMIC);
+
+    s->d1 = v;
+    s->d2 = c;
+    s->x = 0x80;
+    t = gen_tmp(g);
+    x64_lea(&g->c, true, t, x64_idx(a, RAX, 0, p->k));
+    x64_mov_rr(&g->c, true, RAX, c);
+    lock_cmpxchg(g, size, x64_at(t, 0), v);
+    s->back = g->c.p;                   /* result in RAX in both cases */
+    if (p->last) {
+        g->locked &= ~(1u << t);
+        d = gen_def(g, g->i);
+        if (size == 0) {
+            x64_movzx8(&g->c, d, RAX);
+        } else if (size == 1) {
+            x64_rr(&g->c, 0xb7 | OP_0F, d, RAX);
+        } else {
+            x64_mov_rr(&g->c, size == 3, d, RAX);
+        }
+    }
+}
+
+/* STXR: compare-exchange with the value that LDXR saw; 0 = stored. */
+static void store_exclusive(struct gen *g)
+{
+    const struct gen_guest *gg = g->guest;
+    const struct ir_op *p = op(g);
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info);
+    int a = gen_use(g, p->a), v = gen_use(g, p->b), t, d;
+    uint8_t *other1, *other2;
+    struct gen_stub *s;
+
+    g->ef = 0;
+    g->logic = 0;
+    x64_alu_rm(&g->c, ALU_CMP, true, a, gen_at(g, gg->ex_addr));
+    other1 = x64_jcc(&g->c, CC_NE);     /* not ours: the slow path knows what that means */
+    x64_rm(&g->c, 0x80, ALU_CMP, gen_at(g, gg->ex_size));
+    x64_b(&g->c, size);
+    other2 = x64_jcc(&g->c, CC_NE);
+    s = tlb_check(g, a, 0, 1u << size, info);
+    s->from4 = other1;
+    s->from5 = other2;
+    t = gen_tmp(g);
+    x64_lea(&g->c, true, t, x64_idx(a, RAX, 0, 0));
+    x64_load(&g->c, true, RAX, gen_at(g, gg->ex_val));
+    lock_cmpxchg(g, size, x64_at(t, 0), v);
+    x64_setcc(&g->c, CC_NE, RAX);
+    x64_movzx8(&g->c, RAX, RAX);
+    x64_store_i(&g->c, true, gen_at(g, gg->ex_addr), -1);
+    s->d1 = v;
+    s->back = g->c.p;                   /* status in RAX in all cases */
+    if (p->last) {
+        g->locked &= ~(1u << t);
+        d = gen_def(g, g->i);
+        x64_mov_rr(&g->c, false, d, RAX);
+    }
+}
+
+void gen_mem(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+
+    if (p->op != IR_FENCE) {
+        gen_flags_sync(g, p->f);
+    }
+    switch (p->op) {
+    case IR_LOAD: load(g); break;
+    case IR_LOAD2: load2(g); break;
+    case IR_STORE: store(g); break;
+    case IR_STORE2: store2(g); break;
+    case IR_VLOAD: vload(g); break;
+    case IR_VSTORE: vstore(g); break;
+    case IR_CAS: cas(g); break;
+    case IR_ATOMIC:
+        if (p->k2 & GEN_MI_STXR) {
+            store_exclusive(g);
+        } else {
+            atomic(g);
+        }
+        break;
+    case IR_FENCE:
+        gen_clobber_ef(g);
+        x64_b(&g->c, 0xf0);                                             /* lock or [rsp], 0 */
+        x64_alu_mi(&g->c, ALU_OR, false, x64_at(RSP, 0), 0);
+        break;
+    default:
+        assert(!"memory operation");
+    }
+}
+
+void gen_mem_stub(struct gen *g, struct gen_stub *s)
+{
+    struct x64 *c = &g->c;
+    int32_t scratch = g->guest->scratch;
+    bool is_store = s->info & GEN_MI_STORE, is_rmw = s->info & (GEN_MI_ATOMIC | GEN_MI_STXR);
+
+    x64_patch(s->from, c->p);
+    if (s->from2) {
+        x64_patch(s->from2, c->p);
+    }
+    if (s->from3) {
+        x64_patch(s->from3, c->p);
+    }
+    if (s->from4) {
+        x64_patch(s->from4, c->p);
+        x64_patch(s->from5, c->p);
+    }
+    x64_lea(c, true, RAX, x64_at(s->a, s->disp));
+    x64_store(c, true, gen_at(g, scratch), RAX);
+    if (s->vec1 >= 0 && is_store) {
+        x64_vm(c, 0x11 | OP_0F, s->vec1, 0, gen_at(g, scratch + 8));
+        if (s->vec2 >= 0) {
+            x64_vm(c, 0x11 | OP_0F, s->vec2, 0, gen_at(g, scratch + 32));
+        }
+    } else if (is_store || is_rmw) {
+        if (s->has_const1) {
+            x64_store_i(c, true, gen_at(g, scratch + 8), s->const1);
+        } else {
+            x64_store(c, true, gen_at(g, scratch + 8), s->d1);
+        }
+        if (s->d2 >= 0 && (is_store || s->x == 0x80)) {
+            x64_store(c, true, gen_at(g, scratch + 16), s->d2);
+        }
+    }
+    /* 27 bits of access, atomic operation above */
+    x64_store_i(c, true, gen_at(g, scratch + 24),
+                s->info | (s->x == 0x80 ? 15u << 27 : (uint32_t)s->x << 27));
+    x64_call(c, g->thunk[s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
+    if (s->vec1 >= 0 && !is_store) {
+        x64_vm(c, 0x10 | OP_0F, s->vec1, 0, gen_at(g, scratch + 8));
+    } else if (is_rmw) {
+        bool in_rax = s->x == 0x80 || (s->info & GEN_MI_STXR);
+        x64_load(c, true, in_rax ? RAX : s->d2, gen_at(g, scratch + 8));
+    } else if (!is_store) {
+        if (s->d1 >= 0) {
+            x64_load(c, true, s->d1, gen_at(g, scratch + 8));
+        }
+        if (s->d2 >= 0) {
+            x64_load(c, true, s->d2, gen_at(g, scratch + 16));
+        }
+    }
+    x64_jmp_to(c, s->back);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Vector values: moves, and the primitives of vecops.def that have a native form; the others
+ * call their C reference function (VCALL).
+ *
+ * To make a primitive native: a case in lower(); the same conditions in gen_vec_native(). */
+#include "isa/emit_x64/gen.h"
+
+#include "isa/a64/vecops.h"
+
+#include <assert.h>
+
+#define P(op) ((op) | OP_0F | OP_66)
+#define P38(op) ((op) | OP_0F38 | OP_66)
+#define P3A(op) ((op) | OP_0F3A | OP_66)
+
+static const struct ir_op *op(const struct gen *g)
+{
+    return &g->ir->op[g->i];
+}
+
+/* Zero above `bytes` (a power of two). */
+static void keep_low(struct gen *g, int d, int s, unsigned bytes)
+{
+    switch (bytes) {
+    case 1: case 2:
+        x64_vi(&g->c, P3A(bytes == 1 ? 0x14 : 0x15), s, 0, RAX, 0);     /* vpextr eax, s, 0 */
+        x64_v(&g->c, P(0x6e), d, 0, RAX);
+        break;
+    case 4:
+        x64_vi(&g->c, P3A(0x21), d, s, s, 0x0e);                        /* vinsertps, zero 3-1 */
+        break;
+    case 8:
+        x64_v(&g->c, 0x7e | OP_0F | OP_F3, d, 0, s);                    /* vmovq */
+        break;
+    default:
+        if (d != s) {
+            x64_v(&g->c, 0x28 | OP_0F, d, 0, s);
+        }
+    }
+}
+
+static void vconst(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    int d = gen_vdef(g, g->i);
+
+    if (!p->k && !p->k2) {
+        x64_v(&g->c, P(0xef), d, d, d);
+        return;
+    }
+    if (!~p->k && !~p->k2) {
+        x64_v(&g->c, P(0x76), d, d, d);
+        return;
+    }
+    x64_mov_ri(&g->c, RAX, p->k);
+    x64_v(&g->c, P(0x6e) | OP_W, d, 0, RAX);
+    if (p->k2 == p->k) {
+        x64_v(&g->c, P(0x6c), d, d, d);                                 /* vpunpcklqdq */
+    } else if (p->k2) {
+        x64_mov_ri(&g->c, RAX, p->k2);
+        x64_vi(&g->c, P3A(0x22) | OP_W, d, d, RAX, 1);
+    }
+}
+
+static void vto(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    int a = gen_vuse(g, p->a), d = gen_def(g, g->i);
+    unsigned lane = p->k;
+
+    switch (p->cc) {
+    case 1: x64_vi(&g->c, P3A(0x14), a, 0, d, lane); break;
+    case 2: x64_vi(&g->c, P3A(0x15), a, 0, d, lane); break;
+    case 4: x64_vi(&g->c, P3A(0x16), a, 0, d, lane); break;
+    default:
+        if (lane) {
+            x64_vi(&g->c, P3A(0x16) | OP_W, a, 0, d, lane);
+        } else {
+            x64_v(&g->c, P(0x7e) | OP_W, a, 0, d);
+        }
+    }
+}
+
+static void vins(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    int a = gen_vuse(g, p->a), b = gen_use(g, p->b), d = gen_vdef(g, g->i);
+
+    switch (p->cc) {
+    case 1: x64_vi(&g->c, P3A(0x20), d, a, b, p->k); break;
+    case 2: x64_vi(&g->c, P(0xc4), d, a, b, p->k); break;
+    case 4: x64_vi(&g->c, P3A(0x22), d, a, b, p->k); break;
+    default: x64_vi(&g->c, P3A(0x22) | OP_W, d, a, b, p->k); break;
+    }
+}
+
+static void vdup(struct gen *g)
+{
+    static const uint8_t broadcast[4] = { 0x78, 0x79, 0x58, 0x59 };
+    const struct ir_op *p = op(g);
+    int a = gen_use(g, p->a), d = gen_vdef(g, g->i);
+    unsigned log2 = __builtin_ctz(p->cc);
+
+    x64_v(&g->c, P(0x6e) | OP_W, d, 0, a);
+    x64_v(&g->c, P38(broadcast[log2]), d, 0, d);
+}
+
+static void vcall(struct gen *g)
+{
+    static const int reg[3] = { RCX, RSI, RDI };
+    const struct ir_op *p = op(g);
+    const ir_ref arg[3] = { p->a, p->b, p->c };
+    struct x64_mem at[3];
+    unsigned slot;
+
+    gen_clobber_ef(g);
+    for (unsigned i = 0; i < 3; i++) {
+        if (arg[i]) {
+            at[i] = gen_vslot(g, arg[i]);
+        }
+    }
+    gen_save_live(g, false);
+    if (!~g->vspills) {
+        g->failed = true;
+        return;
+    }
+    slot = __builtin_ctz(~g->vspills);
+    if (p->last) {
+        g->vspills |= 1u << slot;
+        g->val[g->i].spill = slot;
+    }
+    x64_lea(&g->c, true, RDX, x64_at(RSP, GEN_SPILLS * 8 + slot * 16));
+    for (unsigned i = 0; i < 3; i++) {
+        if (arg[i]) {
+            x64_lea(&g->c, true, reg[i], at[i]);
+        }
+    }
+    x64_store_i(&g->c, false, gen_at(g, g->guest->scratch + 24), p->k2);
+    x64_mov_ri(&g->c, RAX, p->k);
+    x64_call(&g->c, g->thunk[GEN_T_VCALL]);
+}
+
+/* ---- native primitives ---- */
+/* Lane-wise operations with one instruction: opcode by size, 0 = none. */
+static const struct { uint8_t vop; uint32_t opcode[4]; bool swap; } simple2[] = {
+    { VOP_add, { P(0xfc), P(0xfd), P(0xfe), P(0xd4) } },
+    { VOP_sub, { P(0xf8), P(0xf9), P(0xfa), P(0xfb) } },
+    { VOP_mul, { 0, P(0xd5), P38(0x40), 0 } },
+    { VOP_and, { P(0xdb), P(0xdb), P(0xdb), P(0xdb) } },
+    { VOP_orr, { P(0xeb), P(0xeb), P(0xeb), P(0xeb) } },
+    { VOP_eor, { P(0xef), P(0xef), P(0xef), P(0xef) } },
+    { VOP_bic, { P(0xdf), P(0xdf), P(0xdf), P(0xdf) }, true },          /* vpandn: ~a & b */
+    { VOP_cmeq, { P(0x74), P(0x75), P(0x76), P38(0x29) } },
+    { VOP_cmgt, { P(0x64), P(0x65), P(0x66), P38(0x37) } },
+    { VOP_smax, { P38(0x3c), P(0xee), P38(0x3d), 0 } },
+    { VOP_smin, { P38(0x38), P(0xea), P38(0x39), 0 } },
+    { VOP_umax, { P(0xde), P38(0x3e), P38(0x3f), 0 } },
+    { VOP_umin, { P(0xda), P38(0x3a), P38(0x3b), 0 } },
+    { VOP_urhadd, { P(0xe0), P(0xe3), 0, 0 } },
+    { VOP_zip1, { P(0x60), P(0x61), P(0x62), P(0x6c) } },
+};
+
+static uint32_t simple2_opcode(unsigned vop, unsigned size, bool *swap)
+{
+    for (unsigned i = 0; i < sizeof(simple2) / sizeof(simple2[0]); i++) {
+        if (simple2[i].vop == vop) {
+            *swap = simple2[i].swap;
+            return simple2[i].opcode[size];
+        }
+    }
+    return 0;
+}
+
+/* k: primitive in bits 15:0, argument above. */
+bool gen_vec_native(uint64_t k)
+{
+    unsigned vop = k & 0xffff;
+    uint32_t arg = k >> 16;
+    unsigned size = V_SIZE(arg), lg = V_LG(arg);
+    bool swap;
+
+    if (lg < 3) {
+        return false;
+    }
+    if (simple2_opcode(vop, size, &swap)) {
+        return true;
+    }
+    switch (vop) {
+    case VOP_orn: case VOP_bsl: case VOP_cmge:
+        return true;
+    case VOP_cmhi: case VOP_cmhs:
+        return size < 3;
+    case VOP_cmtst:
+        return true;
+    case VOP_shli: case VOP_ushri:
+        return size > 0;
+    case VOP_sshri:
+        return size == 1 || size == 2;
+    case VOP_zip2: case VOP_ext: case VOP_uzp1: case VOP_dup_lane:
+        return lg == 4 && (vop != VOP_uzp1 || size == 3);
+    case VOP_uxtl: case VOP_sxtl:
+        return size < 3;
+    default:
+        return false;
+    }
+}
+
+static void ones(struct gen *g, int d)
+{
+    x64_v(&g->c, P(0x76), d, d, d);
+}
+
+static void lower(struct gen *g)
+{
+    static const uint32_t max_u[3] = { P(0xde), P38(0x3e), P38(0x3f) };
+    static const uint32_t eq[4] = { P(0x74), P(0x75), P(0x76), P38(0x29) };
+    static const uint32_t gt[4] = { P(0x64), P(0x65), P(0x66), P38(0x37) };
+    static const uint32_t unpack_hi[4] = { P(0x68), P(0x69), P(0x6a), P(0x6d) };
+    static const uint8_t broadcast[4] = { 0x78, 0x79, 0x58, 0x59 };
+    const struct ir_op *p = op(g);
+    unsigned vop = p->k & 0xffff;
+    uint32_t arg = p->k >> 16, o;
+    unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
+    int a = p->a ? gen_vuse(g, p->a) : -1, b = p->b ? gen_vuse(g, p->b) : -1;
+    int c = p->c ? gen_vuse(g, p->c) : -1, d = gen_vdef(g, g->i);
+    bool swap = false;
+    struct x64 *as = &g->c;
+
+    o = simple2_opcode(vop, size, &swap);
+    if (o) {
+        x64_v(as, o, d, swap ? b : a, swap ? a : b);
+    } else {
+        switch (vop) {
+        case VOP_orn:
+            ones(g, 15);
+            x64_v(as, P(0xef), 15, b, 15);
+            x64_v(as, P(0xeb), d, a, 15);
+            break;
+        case VOP_bsl:
+            x64_v(as, P(0xdb), 15, a, b);
+            x64_v(as, P(0xdf), 14, a, c);
+            x64_v(as, P(0xeb), d, 14, 15);
+            break;
+        case VOP_cmge:                                  /* !(b > a) */
+            x64_v(as, gt[size], 14, b, a);
+            ones(g, 15);
+            x64_v(as, P(0xef), d, 14, 15);
+            break;
+        case VOP_cmhs:                                  /* max(a, b) == a */
+            x64_v(as, max_u[size], 15, a, b);
+            x64_v(as, eq[size], d, 15, a);
+            break;
+        case VOP_cmhi:                                  /* !(max(a, b) == b) */
+            x64_v(as, max_u[size], 15, a, b);
+            x64_v(as, eq[size], 14, 15, b);
+            ones(g, 15);
+            x64_v(as, P(0xef), d, 14, 15);
+            break;
+        case VOP_cmtst:                                 /* !((a & b) == 0) */
+            x64_v(as, P(0xdb), 14, a, b);
+            x64_v(as, P(0xef), 15, 15, 15);
+            x64_v(as, eq[size], 14, 14, 15);
+            ones(g, 15);
+            x64_v(as, P(0xef), d, 14, 15);
+            break;
+        case VOP_shli:
+            x64_vi(as, P(size == 1 ? 0x71 : size == 2 ? 0x72 : 0x73), 6, d, a, x);
+            break;
+        case VOP_ushri:
+            x64_vi(as, P(size == 1 ? 0x71 : size == 2 ? 0x72 : 0x73), 2, d, a, x);
+            break;
+        case VOP_sshri:
+            x64_vi(as, P(size == 1 ? 0x71 : 0x72), 4, d, a, x);
+            break;
+        case VOP_zip2:
+            x64_v(as, unpack_hi[size], d, a, b);
+            break;
+        case VOP_uzp1:
+            x64_v(as, P(0x6c), d, a, b);
+            break;
+        case VOP_ext:                                   /* b:a >> 8x */
+            x64_vi(as, P3A(0x0f), d, b, a, x);
+            break;
+        case VOP_dup_lane:
+            if (x) {
+                x64_vi(as, P(0x73), 3, 15, a, x << size);       /* vpsrldq */
+                a = 15;
+            }
+            x64_v(as, P38(broadcast[size]), d, 0, a);
+            break;
+        case VOP_uxtl: case VOP_sxtl:
+            if (x) {
+                x64_vi(as, P(0x73), 3, 15, a, 8);
+                a = 15;
+            }
+            x64_v(as, P38((vop == VOP_uxtl ? 0x30 : 0x20) + (size == 0 ? 0 : size == 1 ? 3 : 5)),
+                  d, 0, a);
+            break;
+        default:
+            assert(!"native primitive");
+        }
+    }
+    if (lg == 3) {
+        keep_low(g, d, d, 8);
+    }
+}
+
+void gen_vec(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    int a, d;
+
+    switch (p->op) {
+    case IR_VFROM:
+        a = gen_use(g, p->a);
+        x64_v(&g->c, P(0x6e) | OP_W, gen_vdef(g, g->i), 0, a);
+        break;
+    case IR_VTO: vto(g); break;
+    case IR_VINS: vins(g); break;
+    case IR_VDUP: vdup(g); break;
+    case IR_VCONST: vconst(g); break;
+    case IR_VLOW:
+        a = gen_vuse(g, p->a);
+        d = gen_vdef(g, g->i);
+        keep_low(g, d, a, p->cc);
+        break;
+    case IR_V1: case IR_V2: case IR_V3: lower(g); break;
+    case IR_VCALL: vcall(g); break;
+    default: assert(!"vector operation");
+    }
+}
