@@ -75,6 +75,9 @@ void jit_cache_unref(struct jit *jit, struct jit_cache *c)
 {
     bool last;
 
+    if (!c) {
+        return;
+    }
     pthread_mutex_lock(&jit->lock);
     last = --c->refs == 0;
     pthread_mutex_unlock(&jit->lock);
@@ -169,6 +172,22 @@ static void block_invalidate(struct jit *jit, struct jit_block *b)
     jit->stats.invalidated++;
 }
 
+/* Their room is not used again before the cache is full. */
+static void invalidate_all(struct jit *jit)
+{
+    struct jit_cache *c;
+
+    pthread_mutex_lock(&jit->lock);
+    c = atomic_load(&jit->cache);
+    for (unsigned i = 0; i < c->block_n; i++) {
+        if (c->block[i].valid) {
+            block_invalidate(jit, &c->block[i]);
+        }
+    }
+    memset(c->page, 0, sizeof(c->page));
+    pthread_mutex_unlock(&jit->lock);
+}
+
 void jit_invalidate(struct jit *jit, uint64_t gpa, uint64_t bytes)
 {
     struct jit_cache *c;
@@ -176,7 +195,7 @@ void jit_invalidate(struct jit *jit, uint64_t gpa, uint64_t bytes)
 
     atomic_fetch_add(&jit->invalidations, 1);
     if (bytes > UINT64_C(1) << 32) {
-        jit_flush(jit);
+        invalidate_all(jit);
         return;
     }
     for (uint64_t page = first; page <= last; page += 4096) {

@@ -90,9 +90,9 @@ static void cache_follow(struct jit_cpu *v, struct a64_cpu *cpu)
         a64_tlb_drop_jumps(cpu->tlb);
         v->epoch = now->epoch;
     }
-    if (old) {
-        jit_cache_unref(jit, old);
-    }
+    /* We are about to return into a routine of the old one, which jumps into the new one. */
+    jit_cache_unref(jit, v->old);
+    v->old = old;
 }
 
 /* ---- translation ---- */
@@ -223,6 +223,12 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
     }
 }
 
+const uint8_t *jit_stale(struct a64_cpu *cpu)
+{
+    cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc)].key = A64_TLB_NONE;
+    return jit_next(cpu);
+}
+
 /* `site` (run view): target offset in the page, how far back the displacement of the jump is, and
  * the block that leaves.  The target is in the same guest page, with the same mode. */
 const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site)
@@ -274,9 +280,10 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
     if (code != v->cache->leave) {
         ((void (*)(struct a64_cpu *, const uint8_t *))(uintptr_t)v->cache->enter)(cpu, code);
     }
-    struct jit_cache *c = v->cache;
-    v->cache = NULL;
+    struct jit_cache *c = v->cache, *old = v->old;
+    v->cache = v->old = NULL;
     jit_cache_unref(jit, c);
+    jit_cache_unref(jit, old);
 }
 
 void jit_cpu_free(struct a64_cpu *cpu)

@@ -48,6 +48,7 @@ struct jit {
 struct jit_cpu {
     struct jit *jit;
     struct jit_cache *cache;            /* that this vCPU executes in; NULL outside of jit_run */
+    struct jit_cache *old;              /* holds the routine that jit_next() returns to */
     uint64_t epoch;                     /* of the cache that the TLB's jump caches point into */
     uint8_t mode_seen[2];               /* by EL: other modes have other translations */
     bool leave_now;
@@ -63,7 +64,7 @@ static inline const uint8_t *jit_run_view(const struct jit_cache *c, const uint8
 /* thunks.c: the shared routines at the start of a cache. */
 void jit_thunks_make(struct jit_cache *c);
 
-/* cache.c */
+/* cache.c.  jit_cache_unref(): NULL does nothing. */
 struct jit_cache *jit_cache_new(struct jit *jit, struct err *e);
 void jit_cache_unref(struct jit *jit, struct jit_cache *c);     /* takes the lock */
 /* Generates v->ir and publishes; NULL if the cache is full (*full) or the block too large.
@@ -78,4 +79,5 @@ bool jit_helper_call(struct a64_cpu *cpu, uint32_t what);
 
 /* jit.c: the code to go on with at cpu->pc (run view). */
 const uint8_t *jit_next(struct a64_cpu *cpu);
+const uint8_t *jit_stale(struct a64_cpu *cpu);  /* the same, from an invalid block */
 const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site);

@@ -84,23 +84,31 @@ static void enter(struct x64 *a, struct jit_cache *c)
     x64_b(a, 0xc3);
 }
 
-/* Returns the address of "go on wherever cpu->pc is now", with nothing in registers. */
-static const uint8_t *lookup(struct x64 *a, struct jit_cache *c)
+/* To where `fn` says; returns the address behind the saving of registers. */
+static const uint8_t *go_on(struct x64 *a, struct jit_cache *c,
+                            const uint8_t *(*fn)(struct a64_cpu *cpu))
 {
     const uint8_t *resume;
 
-    c->thunk[GEN_T_STALE] = a->p;
-    x64_alu_rm(a, ALU_ADD, true, RAX, at(offsetof(struct a64_cpu, jit_pc_page)));
-    x64_store(a, true, at(offsetof(struct a64_cpu, pc)), RAX);
-    c->thunk[GEN_T_LOOKUP] = a->p;
     pinned(a, c->jit, true, ALL);
     resume = a->p;
     x64_mov_rr(a, true, RDI, RBP);
-    call_c(a, jit_next);
+    call_c(a, fn);
     pinned(a, c->jit, false, ALL);
     load_tlb(a);
     x64_rr(a, 0xff, 4, RAX);
     return resume;
+}
+
+/* Returns the address of "go on wherever cpu->pc is now", with nothing in registers. */
+static const uint8_t *lookup(struct x64 *a, struct jit_cache *c)
+{
+    c->thunk[GEN_T_STALE] = a->p;
+    x64_alu_rm(a, ALU_ADD, true, RAX, at(offsetof(struct a64_cpu, jit_pc_page)));
+    x64_store(a, true, at(offsetof(struct a64_cpu, pc)), RAX);
+    go_on(a, c, jit_stale);
+    c->thunk[GEN_T_LOOKUP] = a->p;
+    return go_on(a, c, jit_next);
 }
 
 static void link_exit(struct x64 *a, struct jit_cache *c)
