@@ -232,15 +232,14 @@ static bool take_hello(struct member *m, unsigned node, struct visitor *v)
     }
     if (v->type != WIRE_HELLO || !wire_is_complete(&b) || !port || port > 65535) {
         refuse(v->link, "what it says is no hello");
-    } else if (!o.cpus || o.cpus > VCPU_MAX || o.memory_bytes > UINT64_C(1) << 46) {
-        refuse(v->link, "it offers no CPUs, too many, or too much memory");
+    } else if (o.cpus > VCPU_MAX || o.memory_bytes > UINT64_C(1) << 46) {
+        refuse(v->link, "it offers too many CPUs or too much memory");
     } else if (link_peer_addr(v->link, &p->addr, NULL)) {
         p->addr.port = port;
         p->offer = o;
         p->link[WIRE_FAST] = v->link;
         peer_describe(m, node);
-        log_info("cluster", "%s has joined with %u CPUs and %" PRIu64 " MiB; %u to come",
-                 p->text, o.cpus, o.memory_bytes >> 20, m->nodes - 1 - node);
+        log_info("cluster", "%s has joined, %u to come", p->text, m->nodes - 1 - node);
         free(v->payload);
         return true;
     }

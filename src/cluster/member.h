@@ -24,8 +24,8 @@ struct placement;
 
 struct member_offer {
     char name[MEMBER_NAME_MAX];                 /* the host's */
-    uint32_t cpus;
-    uint64_t memory_bytes;
+    uint32_t cpus;                              /* 0: whatever the root thinks right */
+    uint64_t memory_bytes;                      /* likewise */
 };
 
 /* `listen_text` is HOST:PORT.  `secret_path` NULL: plain, loopback only. */

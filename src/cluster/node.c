@@ -160,7 +160,7 @@ bool node_command(struct node *n, enum node_command cmd)
 
 void node_end(struct node *n, int status)
 {
-    if (n->self == NODE_ROOT && !atomic_load(&n->ending)) {
+    if (n->self == NODE_ROOT && n->start_ns && !atomic_load(&n->ending)) {
         char text[12];
 
         snprintf(text, sizeof text, "%d", status);
