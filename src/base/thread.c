@@ -3,10 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "base/err.h"
@@ -142,4 +146,19 @@ void thread_join(struct thread *t)
 bool thread_is_self(const struct thread *t)
 {
     return t->started && pthread_equal(t->id, pthread_self());
+}
+
+void thread_slice_set(int64_t slice_ns)
+{
+    /* struct sched_attr, which the C library of Debian 12 does not have. */
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime_ns, deadline_ns, period_ns;
+    } attr = { .size = sizeof attr, .policy = SCHED_OTHER, .runtime_ns = slice_ns };
+
+    attr.nice = getpriority(PRIO_PROCESS, gettid());
+    syscall(SYS_sched_setattr, 0, &attr, 0);
 }

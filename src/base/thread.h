@@ -61,3 +61,8 @@ bool thread_stop_asked(struct thread *t);
 void thread_join(struct thread *t);
 
 bool thread_is_self(const struct thread *t);
+
+/* Asks the scheduler for time slices of this length for the calling thread: a thread with a
+ * shorter slice runs sooner after it wakes, where others compute.  100 us to 100 ms; a hint
+ * (Linux >= 6.12 heeds it). */
+void thread_slice_set(int64_t slice_ns);

@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define EMU_SLICE_NS 500000
+
 /* ---- sleeping and waking ---- */
 
 static void wake(struct emu *m)
@@ -120,6 +122,8 @@ static void emu_thread(struct thread *self, void *ctx)
 {
     struct emu *m = ctx;
 
+    /* Where vCPUs are more than the host's CPUs, others wait for this one's safepoints. */
+    thread_slice_set(EMU_SLICE_NS);
     while (vcpu_park(m->vcpu)) {
         run_until_stop(m);
     }
