@@ -110,6 +110,7 @@ struct a64_cpu {
     uint64_t sp_el[2];      /* SP_EL0, SP_EL1: the one not in `sp` is current here */
     bool debug_slow;        /* breakpoints or software step: see debug.h */
     uint8_t watch_n;        /* enabled watchpoints */
+    uint8_t stepped;        /* software step: 1 = just did one, 2 = a load-exclusive */
     uint64_t ic_page;       /* gpa of the last IC IVAU since a DSB: sysop.c */
     void *interp;           /* the interpreter's own (decoded pages) */
 

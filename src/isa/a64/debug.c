@@ -52,8 +52,9 @@ bool a64_debug_before(struct a64_cpu *cpu)
         return true;
     }
     if (stepping(cpu) && !cpu->ss) {
-        a64_exception(cpu, lower ? A64_EC_STEP_LOWER : A64_EC_STEP_SAME,
-                      1u << 24 | A64_FSC_DEBUG, 0);
+        /* ISV, EX: only if an instruction has been stepped since the return here. */
+        uint32_t iss = !cpu->stepped ? 0 : 1u << 24 | (cpu->stepped == 2 ? 1u << 6 : 0);
+        a64_exception(cpu, lower ? A64_EC_STEP_LOWER : A64_EC_STEP_SAME, iss | A64_FSC_DEBUG, 0);
         return true;
     }
     if (!(cpu->mdscr_el1 & MDSCR_MDE) || !enabled_at(cpu, cpu->el)) {
@@ -72,9 +73,12 @@ bool a64_debug_before(struct a64_cpu *cpu)
     return false;
 }
 
-void a64_debug_after(struct a64_cpu *cpu)
+void a64_debug_after(struct a64_cpu *cpu, uint32_t word)
 {
+    bool load_exclusive = (word & 0x3fc00000) == 0x08400000;
+
     cpu->ss = 0;
+    cpu->stepped = load_exclusive ? 2 : 1;
 }
 
 /* The bytes that watchpoint i watches (D2.10.4): by mask (WCR.MASK) or by byte select. */

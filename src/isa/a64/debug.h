@@ -14,8 +14,8 @@ struct a64_cpu;
 void a64_debug_update(struct a64_cpu *cpu);
 /* Before an instruction: a step, breakpoint or illegal-state exception, if one is due.  true: taken. */
 bool a64_debug_before(struct a64_cpu *cpu);
-/* After an instruction without exception, when stepping. */
-void a64_debug_after(struct a64_cpu *cpu);
+/* After the instruction `word` without exception, when stepping. */
+void a64_debug_after(struct a64_cpu *cpu, uint32_t word);
 /* True if a watchpoint lies in the 4 KiB page of va. */
 bool a64_watch_page(const struct a64_cpu *cpu, uint64_t va);
 /* Takes the watchpoint exception if [va, va + bytes) hits one.  true: taken. */

@@ -84,7 +84,7 @@ static void enter(struct a64_cpu *cpu, unsigned vector, uint64_t ret)
     cpu->spsr_el1 = a64_pstate_get(cpu);
     cpu->elr_el1 = ret;
     cpu->daif = 15;
-    cpu->ss = cpu->il = cpu->btype = cpu->uao = 0;
+    cpu->ss = cpu->il = cpu->btype = cpu->uao = cpu->stepped = 0;
     if (a64_model_has(cpu->model, A64_FEAT_SSBS)) {
         cpu->ssbs = !!(cpu->sctlr_el1 & SCTLR_DSSBS);
     }
@@ -186,6 +186,7 @@ void a64_exception_return(struct a64_cpu *cpu, uint64_t target)
     bool pan_changes = pan != cpu->pan;
 
     cpu->ss = step_bit(cpu, spsr);
+    cpu->stepped = 0;
     a64_nzcv_set(cpu, spsr & 0xf0000000);
     cpu->daif = spsr >> 6 & 15;
     cpu->uao = a64_model_has(m, A64_FEAT_UAO) && (spsr >> 23 & 1);

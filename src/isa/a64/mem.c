@@ -108,7 +108,7 @@ static uint32_t rmw_wnr(struct a64_cpu *cpu, uint64_t va, bool el0, unsigned fsc
     if ((fsc & 0x3c) != A64_FSC_PERMISSION) {
         return 0;
     }
-    return a64_translate_debug(cpu, va, A64_READ, el0, &x, &f) ? A64_ISS_WNR : 0;
+    return a64_translate(cpu, va, A64_READ, el0, &x, &f) ? A64_ISS_WNR : 0;
 }
 
 enum { PART_UNALIGNED = 1, PART_UNPRIV = 2, PART_WRITE = 4, PART_RMW = 8, PART_PROBE = 16 };

@@ -115,7 +115,7 @@ static void step_carefully(env *e, const uint32_t *code)
     handlers[a64_decode_for(cpu->model->features, w)](e, w);
     cpu->pc = e->next;
     if (stepping) {
-        a64_debug_after(cpu);
+        a64_debug_after(cpu, w);
     }
 }
 

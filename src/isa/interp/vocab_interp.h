@@ -493,7 +493,15 @@ static inline void vstore(env *e, struct memop m, val addr, vec data)
 
 static inline void vload2(env *e, struct memop m, val addr, vec *lo, vec *hi)
 {
+    unsigned n = 1u << (m.size_log2 & 4 ? 4 : m.size_log2);
+    const char *p = mem_find(e, m, addr.v, 2 * n, A64_TLB_READ);
+
     *lo = *hi = (vec){ .v.d = { 0, 0 } };
+    if (__builtin_expect(p != NULL, 1)) {
+        host_copy_in(lo, p, n);
+        host_copy_in(hi, p + n, n);
+        return;
+    }
     e->again = true;
     if (!a64_load2(e->cpu, addr.v, m, lo->v.d, hi->v.d)) {
         leave(e);
@@ -502,6 +510,14 @@ static inline void vload2(env *e, struct memop m, val addr, vec *lo, vec *hi)
 
 static inline void vstore2(env *e, struct memop m, val addr, vec lo, vec hi)
 {
+    unsigned n = 1u << (m.size_log2 & 4 ? 4 : m.size_log2);
+    char *p = mem_find(e, m, addr.v, 2 * n, A64_TLB_WRITE);
+
+    if (__builtin_expect(p != NULL, 1)) {
+        host_copy_out(p, &lo, n);
+        host_copy_out(p + n, &hi, n);
+        return;
+    }
     e->again = true;
     if (!a64_store2(e->cpu, addr.v, m, lo.v.d, hi.v.d)) {
         leave(e);
