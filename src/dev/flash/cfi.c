@@ -114,7 +114,7 @@ static void changed(struct flash *s, uint32_t off)
 
 static bool is_read_only(const struct flash *s)
 {
-    return s->blk && blk_is_read_only(s->blk);
+    return s->blk && blk_is_read_only(s->blk);      /* without a drive: kept in memory only */
 }
 
 /* ---- commands -------------------------------------------------------------------------- */
@@ -363,8 +363,8 @@ static bool flash_realize(struct device *d, struct err *e)
     if (s->size < BLOCK_BYTES || s->size > SIZE_MAX_BYTES || s->size & (s->size - 1)) {
         return err_set(e, "size: it is a power of two, 256K to 256M");
     }
-    s->bytes = s->blk ? malloc(s->size) : NULL;     /* else: the ROM's own, zeroes */
-    if (s->blk && !s->bytes) {
+    s->bytes = calloc(1, s->size);      /* without a drive: zeroes that cost no memory */
+    if (!s->bytes) {
         return err_set(e, "out of memory for its contents");
     }
     query_fill(s);
@@ -415,7 +415,8 @@ static bool flash_after_load(struct device *d, struct err *e)
 }
 
 static const struct device_option flash_options[] = {
-    OPTION("drive", struct flash, blk, OPTION_BLK, NULL, "its contents; without: zeroes, and changes are lost"),
+    OPTION("drive", struct flash, blk, OPTION_BLK, NULL,
+           "its contents; without: zeroes, and changes are lost"),
     OPTION("size", struct flash, size, OPTION_SIZE, "64M", "of the bank"),
     { 0 },
 };

@@ -12,6 +12,7 @@
 #define BLOCK 0x40000
 
 static struct bench *b;
+static bool start_read_only;
 
 static void wr(uint32_t off, uint32_t v)
 {
@@ -30,6 +31,7 @@ static struct device *start(const char *drive)
     struct err e;
 
     b = bench_new();
+    b->blk.read_only = start_read_only;
     memset(b->blk.data, 0xab, sizeof b->blk.data);
     d = b->device[b->devices_n++] = device_new(&cfi_flash_class, NULL, &e);
     bench_finder(b, &f);
@@ -113,18 +115,34 @@ static void test_program(void)
     bench_free(b);
 }
 
-static void test_without_drive(void)
+static void test_volatile(void)
 {
     struct device *d = start(NULL);
     struct err e;
 
     CHECK(cfi_flash_load(d, "\1\2\3\4", 4, &e) && rd(0) == 0x04030201 && rd(4) == 0);
     wr(0, 0x00400040);
-    wr(0, 0x04030200);
-    CHECK(rd(0) == 0x00800080, "ready");
+    wr(0, 0x00ff00ff);
+    CHECK(rd(0) == 0x00800080, "programmed");
     device_reset(d);
-    CHECK(rd(0) == 0x04030200, "reads as memory after a reset");
-    CHECK(cfi_flash_load(d, "\1\2\3\4", 4, &e) && rd(0) == 0x04030201);
+    CHECK(rd(0) == 0x00030001, "reads as memory after a reset");
+    CHECK(!cfi_flash_load(d, "", (1 << 20) + 1, &e) && strstr(e.text, "do not fit"), "%s", e.text);
+    bench_free(b);
+}
+
+static void test_read_only(void)
+{
+    start_read_only = true;
+    start("d0");
+    wr(0, 0x00400040);
+    wr(0, 0);
+    CHECK(rd(0) == 0x00920092, "locked");
+    wr(0, 0x00500050);
+    wr(0, 0x00200020);
+    wr(0, 0x00d000d0);
+    CHECK(rd(0) == 0x00a200a2, "locked");
+    wr(0, 0x00ff00ff);
+    CHECK(rd(0) == 0xabababab && b->blk.req_n == 0);
     bench_free(b);
 }
 
@@ -132,6 +150,7 @@ int main(void)
 {
     test_query();
     test_program();
-    test_without_drive();
+    test_volatile();
+    test_read_only();
     return check_result();
 }
