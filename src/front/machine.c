@@ -383,12 +383,29 @@ struct machine *machine_create(struct loop *loop, struct opts *tree, struct conf
     return NULL;
 }
 
+/* -stats.  The vCPUs stand first, so that the figures fit together. */
+static void print_summary(struct machine *m)
+{
+    struct strbuf out = { 0 };
+
+    machine_pause(m);
+    machine_info_engine(m, &out);
+    if (m->status == 0) {
+        machine_info_cluster(m, &out);
+    }
+    fputs(out.text, stderr);
+    strbuf_free(&out);
+}
+
 int machine_run(struct machine *m)
 {
     if (m->is_root && !m->config->paused) {
         machine_continue(m);
     }
     loop_run(m->loop);
+    if (m->is_root && m->config->stats) {
+        print_summary(m);
+    }
     return m->status;
 }
 
