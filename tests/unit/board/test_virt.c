@@ -299,6 +299,43 @@ static void test_member(void)
     machine_free(m);
 }
 
+/* A given device tree keeps what it says, but for memory and the boot's own values. */
+static void test_dtb(void)
+{
+    struct virt_config c;
+    struct err e = { "" };
+    uint8_t kernel[100] = { 1 }, blob[4096];
+    virt_config_init(&c);
+    c.append = "hello";
+    fdt_create_empty_tree(blob, sizeof(blob));
+    fdt_setprop_u32(blob, 0, "#address-cells", 1);
+    fdt_setprop_u32(blob, 0, "#size-cells", 1);
+    fdt_setprop_string(blob, 0, "model", "mine");
+    int old = fdt_add_subnode(blob, 0, "memory@1000");
+    fdt_setprop_string(blob, old, "device_type", "memory");
+    c.dtb = temp_file(blob, sizeof(blob));
+    c.kernel = temp_file(kernel, sizeof(kernel));
+    struct machine *m = machine_new(&c, false, &e);
+    unlink(c.dtb);
+    unlink(c.kernel);
+    CHECK(m && virt_reset(m->board, &e), "%s", e.text);
+    if (!m) {
+        return;
+    }
+    CHECK(m->cpu[0].entry == 0x40080000);
+    CHECK(mem_dma_read(m->vm->mem, m->cpu[0].context, blob, sizeof(blob)));
+    const char *model = fdt_getprop(blob, 0, "model", NULL);
+    CHECK(!fdt_check_header(blob) && model && !strcmp(model, "mine"));
+    CHECK(fdt_path_offset(blob, "/memory@1000") < 0);
+    int len = 0, node = fdt_path_offset(blob, "/memory@40000000");
+    const fdt32_t *reg = fdt_getprop(blob, node, "reg", &len);
+    CHECK(len == 8 && fdt32_to_cpu(reg[0]) == 0x40000000 && fdt32_to_cpu(reg[1]) == 128 * MiB);
+    const char *args = fdt_getprop(blob, fdt_path_offset(blob, "/chosen"), "bootargs", NULL);
+    CHECK(args && !strcmp(args, "hello"));
+    CHECK(!fdt_getprop(blob, fdt_path_offset(blob, "/chosen"), "rng-seed", NULL));
+    machine_free(m);
+}
+
 static void test_refusals(void)
 {
     struct virt_config c;
@@ -333,6 +370,7 @@ int main(void)
     test_interrupts();
     test_gicv2();
     test_member();
+    test_dtb();
     test_refusals();
     return check_result();
 }

@@ -2,7 +2,8 @@
 /* GICv3 under random operations, from a seed that is printed when something fails:
  *  - parts joined directly: every line and every acknowledge equals that of a simple model;
  *  - parts joined by queues with random delays: nothing is lost, nothing is active on two CPUs,
- *    nothing comes after a disable was confirmed, and all comes to rest.
+ *    nothing comes after a disable was confirmed, and all comes to rest;
+ *  - any registers and any messages, as from a broken peer: nothing but no crash.
  * Arguments: first seed, number of seeds (for campaigns). */
 #include "gic_sim.h"
 
@@ -388,6 +389,48 @@ static void run_delayed(uint64_t seed)
     sim_free(w.s);
 }
 
+static void run_hostile(uint64_t seed)
+{
+    struct prng p;
+    struct sim *s = sim_new(CPUS, true);
+    uint64_t v;
+    prng_init(&p, seed);
+    for (unsigned n = 0; n < STEPS; n++) {
+        unsigned c = prng_below(&p, CPUS), size = 1u << prng_below(&p, 4);
+        unsigned off = prng_below(&p, 0x20000) & ~(size - 1);
+        struct irq_msg m = {
+            .to = prng_below(&p, 2) ? IRQ_MSG_TO_DISTRIBUTOR : c,
+            .from = prng_below(&p, 3) ? prng_below(&p, CPUS + 1) : IRQ_MSG_TO_DISTRIBUTOR,
+            .kind = prng_below(&p, 12) | (prng_below(&p, 9) ? 0 : 1u << 16),
+            .a = prng_below(&p, 3) ? prng_below(&p, 100) : prng_u64(&p), .b = prng_u64(&p),
+        };
+        switch (prng_below(&p, 6)) {
+        case 0:
+            sim_deliver(s, &m);
+            break;
+        case 1:
+            gicv3_dist_mmio.write(s->dist, off & 0xffff, size, prng_u64(&p), c);
+            break;
+        case 2:
+            gicv3_dist_mmio.read(s->dist, off & 0xffff, size, c);
+            gicv3_redist_mmio.read(s->cpu[c], off, size, c);
+            break;
+        case 3:
+            gicv3_redist_mmio.write(s->cpu[c], off & 0x10fff, size, prng_u64(&p), c);
+            break;
+        case 4:
+            gicv3_cpu_sysreg_write(s->cpu[c], SIM_ENC(12, 8 + prng_below(&p, 5),
+                                   prng_below(&p, 8)), prng_u64(&p));
+            break;
+        case 5:
+            gicv3_cpu_sysreg_read(s->cpu[c], SIM_ENC(12, 8 + prng_below(&p, 5),
+                                  prng_below(&p, 8)), &v);
+            break;
+        }
+    }
+    sim_free(s);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
@@ -395,6 +438,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < n && !check_failed_n; i++) {
         run_direct(first + i);
         run_delayed(first + i);
+        run_hostile(first + i);
     }
     return check_result();
 }
