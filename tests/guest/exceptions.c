@@ -88,7 +88,10 @@ static void from_el0(void)
     el0("hvc", do_hvc, 0);
     el0("misaligned pc", do_branch, 0x40200001);
     el0("sctlr_el1", do_mrs_el1, 0);
-    el0("daif", do_daif, 0);
+    /* (QEMU 7.2 puts op2 of MSR DAIFSet where op1 belongs.) */
+    try_el0((uint64_t)do_daif, 0);
+    fault.esr &= ~(UINT64_C(7) << 17 | UINT64_C(7) << 14);
+    print_fault("EL0 daif", (uint64_t)do_daif);
     el0("midr_el1", do_id, 0);
     el0("tpidr", do_tpidr, 0x1122334455667788);
     print("x0 %lx\n", fault.x0);

@@ -12,7 +12,6 @@ CODE(do_store, "str x0, [x0]");
 CODE(do_load_pair, "ldp x0, x1, [x0]");
 CODE(do_simd, "ldr q0, [x0]");
 CODE(do_dc_zva, "dc zva, x0");
-CODE(do_sp_load, "mov x9, sp\nadd x10, sp, #-8\nmov sp, x10\nldr x11, [sp]\nmov sp, x9");
 CODE(do_sp_el0, "sub sp, sp, #8\nldr x11, [sp]\nsvc #3");
 
 static void el1(const char *name, uint64_t (*fn)(uint64_t, uint64_t), uint64_t a)
@@ -32,12 +31,9 @@ void guest_main(void)
     el1("unaligned vector", do_simd, 0x40300008);
     el1("dc zva", do_dc_zva, 0x40300000);
     print("FAR %lx\n", fault.far);
-    WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) & ~(3u << 3));     /* SA, SA0 off */
+    /* (At EL1h a misaligned SP with SA = 1 would never leave the handler.) */
+    WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) | 1 << 4);         /* SA0 */
     ISB();
-    el1("misaligned sp, SA=0", do_sp_load, 0);
-    WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) | 3 << 3);         /* on */
-    ISB();
-    el1("misaligned sp, SA=1", do_sp_load, 0);                  /* EC 26 */
     try_el0((uint64_t)do_sp_el0, 0);
     fault.spsr = 0;
     print_fault("EL0 misaligned sp", (uint64_t)do_sp_el0);

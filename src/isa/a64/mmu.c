@@ -193,7 +193,8 @@ static bool leaf(struct walk *w, bool *again, struct a64_xlat *x, struct a64_fau
     unsigned g = w->half.granule_log2, size_log2 = g + (g - 3) * (3 - w->level);
     bool has_ha = a64_model_has(cpu->model, A64_FEAT_HAFDBS);
     bool ha = has_ha && (cpu->tcr_el1 & TCR_HA), hd = ha && (cpu->tcr_el1 & TCR_HD);
-    uint64_t d = w->desc, out = d & UINT64_C(0x0000ffffffffffff) & ~((UINT64_C(1) << size_log2) - 1);
+    uint64_t d = w->desc, size = UINT64_C(1) << size_log2;
+    uint64_t out = d & UINT64_C(0x0000ffffffffffff) & ~(size - 1);
 
     if (out >> w->pa_bits) {
         return fault(f, A64_FSC_ADDRESS_SIZE + w->level);
@@ -275,15 +276,14 @@ static bool walk_once(struct walk *w, bool *again, struct a64_xlat *x, struct a6
     }
 }
 
-/* MMU off (D8.2.9): flat; what is not memory decodes as nothing.  Data would be Device-nGnRnE;
- * here unaligned data accesses to RAM work nevertheless. */
+/* MMU off (D8.2.9): flat, and Device-nGnRnE for data. */
 static bool translate_off(struct walk *w, struct a64_xlat *x, struct a64_fault *f)
 {
     if (w->va >> w->cpu->model->pa_bits) {
         return fault(f, A64_FSC_ADDRESS_SIZE + 0);
     }
     *x = (struct a64_xlat){ .gpa = w->va, .size_log2 = 12, .global = true, .user = false,
-                            .sh = 2 };
+                            .sh = 2, .device = w->access != A64_EXEC };
     return true;
 }
 

@@ -4,32 +4,81 @@
 #include "../../unit/isa/flat.h"
 #include "isa/a64/esr.h"
 #include "isa/a64/sysbits.h"
+#ifdef HAVE_JIT
+#include "accel/jit/jit.h"
+#endif
+
+/* The vectors, where EL1 may execute: the one for EL0 is a WFI, at which the engine returns. */
+#define VECTORS (FLAT_RAM + (UINT64_C(2) << 20))
 
 struct engine {
     struct flat *f;
-    void (*run)(struct a64_cpu *cpu);       /* until an exception */
+    struct jit *jit;                        /* NULL: the interpreter */
 };
 
-static void run_interp(struct a64_cpu *cpu)
+#ifdef HAVE_JIT
+static void jit_icache(void *jit, uint64_t gpa, uint64_t bytes)
 {
-    while (cpu->el == 0 && !cpu->poll) {
-        interp_run(cpu, 1);
+    jit_invalidate(jit, gpa, bytes);
+}
+
+static bool jit_make(struct engine *e)
+{
+    e->jit = jit_new(&(struct jit_options){ 0 }, NULL);
+    e->f->icache = jit_icache;
+    e->f->engine = e->jit;
+    return e->jit;
+}
+
+static void run(struct engine *e)
+{
+    if (e->jit) {
+        jit_run(e->jit, &e->f->cpu);
+    } else {
+        interp_run(&e->f->cpu, UINT64_MAX);
     }
 }
 
+static void jit_end(struct engine *e)
+{
+    if (e->jit) {
+        jit_cpu_free(&e->f->cpu);
+        jit_free(e->jit);
+    }
+}
+#else
+static bool jit_make(struct engine *e)
+{
+    return false;
+}
+
+static void run(struct engine *e)
+{
+    interp_run(&e->f->cpu, UINT64_MAX);
+}
+
+static void jit_end(struct engine *e) { }
+#endif
+
 struct engine *engine_new(const char *kind, const char *model)
 {
-    if (strcmp(kind, "interp")) {
+    struct engine *e = calloc(1, sizeof(*e));
+
+    e->f = flat_new(model);
+    flat_mmu(e->f, true);
+    e->f->cpu.vbar_el1 = VECTORS;
+    e->f->wfi_stops = true;
+    *flat_word(e->f, VECTORS + 0x400) = 0xd503207f;     /* wfi */
+    if (strcmp(kind, "interp") && (strcmp(kind, "jit") || !jit_make(e))) {
+        engine_free(e);
         return NULL;
     }
-    struct engine *e = calloc(1, sizeof(*e));
-    e->f = flat_new(model);
-    e->run = run_interp;
     return e;
 }
 
 void engine_free(struct engine *e)
 {
+    jit_end(e);
     flat_free(e->f);
     free(e);
 }
@@ -88,7 +137,8 @@ void engine_batch(struct engine *e, const struct diff_batch *b, const struct dif
     c->cpacr_el1 = 3 << 20;
     for (unsigned i = 0; i < b->n; i++) {
         give(c, &t[i].state, DIFF_CODE + DIFF_CODE_FIRST + i * DIFF_SLOT_BYTES);
-        e->run(c);
+        c->poll = 0;
+        run(e);
         take(c, &answer[i]);
     }
     *hash = diff_scratch_hash(scratch);

@@ -4,6 +4,7 @@
 #pragma once
 #include "isa/a64/cpu.h"
 #include "isa/a64/exception.h"
+#include "isa/a64/mmu.h"
 #include "isa/a64/model.h"
 #include "isa/a64/tlb.h"
 #include "isa/interp/interp.h"
@@ -21,6 +22,9 @@ struct flat {
     unsigned broadcasts, waits, calls;
     uint64_t mmio_last, mmio_value;     /* the last access outside of RAM */
     unsigned mmio_bytes, mmio_n;
+    bool wfi_stops;                     /* WFI makes the engine return */
+    void (*icache)(void *engine, uint64_t gpa, uint64_t bytes);     /* of another engine */
+    void *engine;
 };
 
 static enum a64_bus_result flat_ram_page(void *ctx, uint64_t gpa, enum a64_access access,
@@ -79,7 +83,11 @@ static void flat_icache_broadcast(void *ctx, uint64_t gpa, uint64_t bytes)
 
 static void flat_icache_local(void *ctx, uint64_t gpa, uint64_t bytes)
 {
-    interp_icache_invalidate(&((struct flat *)ctx)->cpu, gpa, bytes);
+    struct flat *f = ctx;
+    interp_icache_invalidate(&f->cpu, gpa, bytes);
+    if (f->icache) {
+        f->icache(f->engine, gpa, bytes);
+    }
 }
 
 static void flat_maintenance_wait(void *ctx) { }
@@ -94,7 +102,11 @@ static bool flat_firmware_call(void *ctx, bool is_smc)
 
 static void flat_wait(void *ctx, bool is_wfi)
 {
-    ((struct flat *)ctx)->waits++;
+    struct flat *f = ctx;
+    f->waits++;
+    if (f->wfi_stops) {
+        f->cpu.poll |= 4;
+    }
 }
 
 static struct flat *flat_new(const char *model)
@@ -137,6 +149,25 @@ static inline uint32_t *flat_word(struct flat *f, uint64_t gpa)
 static inline uint64_t *flat_dword(struct flat *f, uint64_t gpa)
 {
     return (uint64_t *)(f->ram + (gpa - FLAT_RAM));
+}
+
+/* The MMU on, with a flat map: 1 GiB of Device memory at 0, RAM as Normal memory.  `user`: EL0
+ * may read and write its first half (then EL1 cannot execute that). */
+static inline void flat_mmu(struct flat *f, bool user)
+{
+    uint64_t table = FLAT_RAM + FLAT_BYTES - 4096;
+    uint64_t *t = flat_dword(f, table), *t2 = flat_dword(f, table - 4096);
+    t[0] = 0 | 1 << 10 | 1;                                     /* AF, block, attribute 0 */
+    t[1] = (table - 4096) | 3;
+    for (uint64_t i = 0; i < 512; i++) {
+        t2[i] = (FLAT_RAM + (i << 21)) | 1 << 10 | 1 << 2 | (user && i == 0 ? 1 << 6 : 0) | 1;
+    }
+    f->cpu.mair_el1 = 0xff00;
+    f->cpu.tcr_el1 = 32 | UINT64_C(5) << 32 | 1 << 23;          /* T0SZ, IPS, EPD1 */
+    f->cpu.ttbr0_el1 = table;
+    f->cpu.sctlr_el1 |= 1;
+    a64_tlb_drop_all(f->cpu.tlb);
+    a64_regime_update(&f->cpu);
 }
 
 /* Puts `word` at pc and executes it. */

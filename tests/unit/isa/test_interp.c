@@ -24,6 +24,7 @@ static void test_memory(void)
 {
     struct flat *f = flat_new("max");
     struct a64_cpu *c = &f->cpu;
+    flat_mmu(f, false);
     c->x[1] = FLAT_RAM + 0x2ffc;
     c->x[2] = UINT64_C(0x1122334455667788);
     flat_insn(f, 0xf9000022);       /* str x2, [x1]: over a page boundary */
@@ -55,7 +56,7 @@ static void test_memory(void)
     c->x[1] = 0x9000000;
     flat_insn(f, 0xb9000422);       /* str w2, [x1, #4] */
     CHECK(f->mmio_last == 0x9000004 && f->mmio_bytes == 4 && f->mmio_value == 0x55667788);
-    c->x[1] = UINT64_C(0x80000000);
+    c->x[1] = FLAT_RAM + 0x10000000;
     uint64_t pc = c->pc;
     flat_insn(f, 0xf9400022);       /* ldr x2, [x1] */
     CHECK(c->pc == c->vbar_el1 + 0x200 && c->elr_el1 == pc && c->far_el1 == c->x[1]);
