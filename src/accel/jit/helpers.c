@@ -12,6 +12,18 @@
 #include "isa/a64/sysreg.h"
 #include "isa/interp/interp.h"
 
+/* MXCSR's sticky flags since the last call become FPSR's. */
+void jit_fpsr_collect(struct a64_cpu *cpu)
+{
+    uint32_t m = __builtin_ia32_stmxcsr();
+
+    if (m & 0x3f) {
+        /* x86: IE DE ZE OE UE PE; Arm: IOC DZC OFC UFC IXC */
+        cpu->fpsr |= (m & 1) | (m >> 1 & 0x1e);
+        __builtin_ia32_ldmxcsr(m & ~0x3fu);
+    }
+}
+
 static struct memop memop_of(uint32_t info)
 {
     return (struct memop){
@@ -102,6 +114,14 @@ static bool interpret(struct a64_cpu *cpu, uint32_t w)
     return cpu->pc != pc + 4;
 }
 
+/* CALLP: only A64_H_PAUTH so far. */
+void jit_helper_pure(struct a64_cpu *cpu, uint32_t what)
+{
+    uint64_t *s = cpu->jit_scratch;
+
+    s[0] = a64_pauth(cpu, s[0], s[1], s[2]);
+}
+
 bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
 {
     struct jit_cpu *v = cpu->jit;
@@ -116,8 +136,10 @@ bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
         interpret(cpu, s[3]);
         return true;
     case A64_H_SYSREG_READ:
+        jit_fpsr_collect(cpu);
         return !a64_sysreg_read(cpu, s[0], s[1], &s[0]);
     case A64_H_SYSREG_WRITE:
+        jit_fpsr_collect(cpu);
         if (a64_sysreg_write(cpu, s[0], s[1], s[2])) {
             cpu->pc += 4;
         }
@@ -136,9 +158,6 @@ bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
     case A64_H_ERET:
         a64_exception_return(cpu, cpu->elr_el1);
         return true;
-    case A64_H_PAUTH:
-        s[0] = a64_pauth(cpu, s[0], s[1], s[2]);
-        return false;
     case A64_H_DSB:
         a64_dsb(cpu);
         return false;

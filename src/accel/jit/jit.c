@@ -278,7 +278,9 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
     cache_follow(v, cpu);
     code = jit_next(cpu);
     if (code != v->cache->leave) {
+        __builtin_ia32_ldmxcsr(0x1f80);
         ((void (*)(struct a64_cpu *, const uint8_t *))(uintptr_t)v->cache->enter)(cpu, code);
+        jit_fpsr_collect(cpu);
     }
     struct jit_cache *c = v->cache, *old = v->old;
     v->cache = v->old = NULL;

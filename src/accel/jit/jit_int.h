@@ -76,6 +76,8 @@ struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mod
 /* helpers.c: what generated code calls.  true: leave the block. */
 bool jit_helper_mem(struct a64_cpu *cpu);
 bool jit_helper_call(struct a64_cpu *cpu, uint32_t what);
+void jit_fpsr_collect(struct a64_cpu *cpu);
+void jit_helper_pure(struct a64_cpu *cpu, uint32_t what);
 
 /* jit.c: the code to go on with at cpu->pc (run view). */
 const uint8_t *jit_next(struct a64_cpu *cpu);

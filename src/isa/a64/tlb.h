@@ -36,7 +36,7 @@ enum {
     A64_TLB_SETS_MAX = 16,
     A64_TLB_GPA_BUCKETS = 4096,
     A64_TLB_VOLATILE_MAX = 64,
-    A64_TLB_JUMP_PAGES = 32,            /* jump cache: this many pages … */
+    A64_TLB_JUMP_PAGES = 128,           /* jump cache: this many pages … */
     A64_TLB_JUMP_PER_PAGE = 64,         /* … of this many entries */
     A64_TLB_JUMPS = A64_TLB_JUMP_PAGES * A64_TLB_JUMP_PER_PAGE,
 };

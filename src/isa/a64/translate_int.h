@@ -225,6 +225,19 @@ static inline val nzcv_get(env *e)
 
 static inline void nzcv_set(env *e, val v)
 {
+    struct ir *ir = e->ir;
+    struct ir_op *to = &ir->op[v.r], *p = to - 1;
+
+    /* FCMP: the comparison that was just made defines the flags directly. */
+    if (to->op == IR_VTO && v.r == ir->n - 1 && to->a == v.r - 1 && p->op == IR_VCALL &&
+        p->k == VOP_fcmp && (e->b->mode & A64_MODE_FP_PLAIN) && V_SIZE(p->k2) >= 2) {
+        uint64_t arg = p->k2;
+        ir_ref a = p->a, b = p->b, r;
+        ir->n -= 2;
+        r = ir_flagop(ir, IR_VFCMP, true, a, b);
+        ir->op[r].k = arg;
+        return;
+    }
     ir_flagop(e->ir, IR_NZCVSET, true, v.r, 0);
 }
 

@@ -158,10 +158,6 @@ static inline val atomic(env *e, enum atomic_op op, struct memop m, val addr, va
 {
     ir_ref r;
 
-    if (op != AT_ADD && op != AT_SWP) {
-        give_up(e, false);
-        return data;
-    }
     r = access_op(e, IR_ATOMIC, m, addr, data.r, 0, GEN_MI_ATOMIC);
     if (!e->give_up) {
         e->ir->op[r].x = op;
@@ -320,5 +316,5 @@ static inline void set_btype(env *e, unsigned btype)
 
 static inline val pauth(env *e, unsigned op, val ptr, val modifier)
 {
-    return R(call(e, A64_H_PAUTH, ir_const(e->ir, op), ptr.r, modifier.r));
+    return R(ir_emit(e->ir, IR_CALLP, true, ir_const(e->ir, op), ptr.r, modifier.r, A64_H_PAUTH));
 }

@@ -60,14 +60,31 @@ static inline void fp_access_check(env *e)
     }
 }
 
+/* A constant without what is above the active bytes, so that its zeroes are known. */
+static inline ir_ref fit_const(env *e, ir_ref v, unsigned lg)
+{
+    const struct ir_op *p = &e->ir->op[v];
+
+    if (p->op != IR_VCONST || lg >= 4 || (!p->k2 && (lg == 3 || !(p->k >> 32)))) {
+        return v;
+    }
+    return v_imm(e, lg == 3 ? p->k : p->k & UINT32_MAX >> (32 - (8 << lg)), 0).r;
+}
+
 static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b, ir_ref c)
 {
     uint64_t k = vop | (uint64_t)arg << 16;
     bool plain = (e->b->mode & A64_MODE_FP_PLAIN) || vop_rows[vop].effect != VOP_FP;
     ir_ref r;
 
+    if (vop == VOP_and || vop == VOP_bic || vop == VOP_orr || vop == VOP_eor) {
+        a = fit_const(e, a, V_LG(arg));
+        b = fit_const(e, b, V_LG(arg));
+    }
     if (plain && gen_vec_native(k)) {
-        return (vec){ ir_emit(e->ir, b ? c ? IR_V3 : IR_V2 : IR_V1, true, a, b, c, k) };
+        r = ir_emit(e->ir, b ? c ? IR_V3 : IR_V2 : IR_V1, true, a, b, c, k);
+        e->ir->op[r].x = vop_rows[vop].effect != VOP_PURE;
+        return (vec){ r };
     }
     r = ir_emit(e->ir, IR_VCALL, true, a, b, c, vop);
     e->ir->op[r].k2 = arg;

@@ -409,7 +409,7 @@ struct gen_stub *gen_stub(struct gen *g, unsigned kind)
     s = &g->stub[g->stub_n++];
     memset(s, 0, sizeof(*s));
     s->kind = kind;
-    s->a = s->d1 = s->d2 = s->vec1 = s->vec2 = -1;
+    s->a = s->d1 = s->d2 = s->vec1 = s->vec2 = s->vec3 = s->vec4 = -1;
     return s;
 }
 
@@ -590,7 +590,11 @@ static void call(struct gen *g, const struct ir_op *p)
 {
     const ir_ref arg[3] = { p->a, p->b, p->c };
 
-    gen_flags_sync(g, p->f);
+    bool pure = p->op == IR_CALLP;
+
+    if (!pure) {
+        gen_flags_sync(g, p->f);
+    }
     for (unsigned i = 0; i < 3; i++) {
         if (arg[i]) {
             const struct ir_op *v = &g->ir->op[arg[i]];
@@ -605,9 +609,14 @@ static void call(struct gen *g, const struct ir_op *p)
     }
     gen_clobber_ef(g);
     gen_save_live(g, p->op == IR_CALLC);
-    x64_store_i(&g->c, true, gen_at(g, g->guest->scratch + 24), p->k2);
-    x64_mov_ri(&g->c, RAX, p->pc | p->k << 12);
-    x64_call(&g->c, g->thunk[GEN_T_CALL]);
+    if (pure) {
+        x64_mov_ri(&g->c, RAX, p->k);
+        x64_call(&g->c, g->thunk[GEN_T_PURE]);
+    } else {
+        x64_store_i(&g->c, true, gen_at(g, g->guest->scratch + 24), p->k2);
+        x64_mov_ri(&g->c, RAX, p->pc | p->k << 12);
+        x64_call(&g->c, g->thunk[GEN_T_CALL]);
+    }
     if (p->op == IR_CALLC) {
         g->mf = 0;              /* from here on "those in memory" */
     }
@@ -664,7 +673,7 @@ static void generate(struct gen *g, const struct ir_op *p)
     case IR_ATOMIC: case IR_CAS: case IR_FENCE:
         gen_mem(g);
         break;
-    case IR_CALL: case IR_CALLC:
+    case IR_CALL: case IR_CALLC: case IR_CALLP:
         call(g, p);
         break;
     case IR_EXITC: case IR_EXIT: case IR_EXITR: case IR_EXITX:
@@ -726,6 +735,9 @@ static void stub(struct gen *g, struct gen_stub *s)
         x64_alu_ri(c, ALU_ADD, true, RAX, s->info);
         x64_store(c, true, gen_at(g, g->guest->pc), RAX);
         x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
+        break;
+    case GEN_STUB_FP: case GEN_STUB_FCMP:
+        gen_fp_stub(g, s);
         break;
     case GEN_STUB_LOOKUP:
         x64_patch(s->from, c->p);

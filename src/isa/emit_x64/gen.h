@@ -39,7 +39,9 @@ enum gen_thunk {
     GEN_T_MEM,          /* slow memory access, see struct gen_mem_info */
     GEN_T_MEM_V,        /* the same, keeping vector registers */
     GEN_T_CALL,         /* helper EAX, arguments and result in scratch[]; may not return */
-    GEN_T_VCALL,        /* vector primitive */
+    GEN_T_PURE,         /* helper EAX that only computes and cannot leave */
+    GEN_T_VCALL,        /* vector primitive EAX */
+    GEN_T_VSLOW,        /* the same, on operands at GEN_OPERANDS; keeps all registers */
     GEN_T_LINK,         /* first use of a direct exit */
     GEN_T_LOOKUP,       /* go on at the guest address in pc */
     GEN_T_LEAVE,        /* a poll at the guest address in pc */
@@ -58,7 +60,8 @@ enum {
     GEN_MI_ACQUIRE = 1 << 24, GEN_MI_RELEASE = 1 << 25, GEN_MI_ATOMIC = 1 << 26,
 };
 
-enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_FRAME = GEN_SPILLS * 8 + GEN_VSPILLS * 16 + 64,
+enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_OPERANDS = GEN_SPILLS * 8 + GEN_VSPILLS * 16,
+       GEN_FRAME = GEN_OPERANDS + 64 + 32,
        GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024 };
 
 /* Where patchable exits are, for the caller's statistics. */
@@ -74,7 +77,7 @@ struct gen_stub {
     uint8_t cc, x;
     bool sync_flags, ef_inv, vec_live, poll;
     int8_t a, d1, d2;           /* host registers: address, data; -1 = none */
-    int8_t vec1, vec2;
+    int8_t vec1, vec2, vec3, vec4;
     uint8_t *from;              /* displacement to patch to here */
     uint8_t *from2, *from3, *from4, *from5;
     uint8_t *back;
@@ -133,4 +136,11 @@ void gen_mem(struct gen *g);
 void gen_mem_stub(struct gen *g, struct gen_stub *s);
 void gen_vec(struct gen *g);
 bool gen_vec_native(uint64_t k);                    /* is there a case for the primitive? */
-enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE };
+void gen_fp(struct gen *g);                         /* floating point that is native */
+bool gen_fp_native(unsigned vop, uint32_t arg);
+void gen_fcmp(struct gen *g);
+void gen_fp_stub(struct gen *g, struct gen_stub *s);
+unsigned gen_vec_bytes(const struct gen *g, ir_ref v);   /* above these it is known to be zero */
+void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
+enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_FP,
+       GEN_STUB_FCMP };

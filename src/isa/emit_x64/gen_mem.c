@@ -268,7 +268,63 @@ static void vstore(struct gen *g)
     s->back = g->c.p;
 }
 
-/* LDADD, SWP: x is the vocabulary's atomic operation (AT_ADD = 0, AT_SWP = 8). */
+static void lock_cmpxchg(struct gen *g, unsigned size, struct x64_mem m, int r)
+{
+    static const uint16_t row[4] = {
+        0xb0 | OP_0F | OP_BYTE_REG, 0xb1 | OP_0F | OP_66, 0xb1 | OP_0F, 0xb1 | OP_0F | OP_W,
+    };
+
+    x64_b(&g->c, 0xf0);
+    x64_rm(&g->c, row[size], r, m);
+}
+
+/* The value of `size` in `s`, extended to 64 bits as the comparison of LDSMAX … wants it. */
+static void widen(struct gen *g, int d, int s, unsigned size, bool is_signed)
+{
+    if (size == 3) {
+        x64_mov_rr(&g->c, true, d, s);
+    } else if (is_signed) {
+        x64_rr(&g->c, (size == 0 ? 0xbe | OP_0F | OP_BYTE_REG : size == 1 ? 0xbf | OP_0F : 0x63) |
+               OP_W, d, s);
+    } else if (size == 2) {
+        x64_mov_rr(&g->c, false, d, s);
+    } else {
+        x64_rr(&g->c, size == 0 ? 0xb6 | OP_0F | OP_BYTE_REG : 0xb7 | OP_0F, d, s);
+    }
+}
+
+/* CLR, EOR, SET, SMAX, SMIN, UMAX, UMIN (1 … 7): a compare-exchange loop.  RAX: old value. */
+static void atomic_loop(struct gen *g, unsigned x, unsigned size, int host, int v)
+{
+    static const uint8_t keep_old[] = { CC_GE, CC_LE, CC_AE, CC_BE };
+    uint8_t *again;
+    int t = gen_tmp(g);
+
+    load_ext(g, RAX, x64_at(host, 0), size, MEMOP_ZX);
+    again = g->c.p;
+    if (x <= 3) {
+        x64_mov_rr(&g->c, true, t, v);
+        if (x == 1) {
+            x64_v(&g->c, 0xf2 | OP_0F38 | OP_W, t, t, RAX);             /* andn */
+        } else {
+            x64_alu_rr(&g->c, x == 2 ? ALU_XOR : ALU_OR, true, t, RAX);
+        }
+    } else {
+        /* The stack below is free: the frame's last words are nobody's. */
+        bool is_signed = x <= 5;
+        widen(g, t, v, size, is_signed);
+        x64_store(&g->c, true, x64_at(RSP, GEN_FRAME - 16), t);
+        widen(g, t, RAX, size, is_signed);
+        x64_alu_rm(&g->c, ALU_CMP, true, t, x64_at(RSP, GEN_FRAME - 16));
+        x64_rm(&g->c, 0x40 | (keep_old[x - 4] ^ 1) | OP_0F | OP_W, t, x64_at(RSP, GEN_FRAME - 16));
+    }
+    lock_cmpxchg(g, size, x64_at(host, 0), t);
+    x64_patch8(x64_jcc8(&g->c, CC_NE), again);
+    x64_mov_rr(&g->c, true, t, RAX);
+    g->locked &= ~(1u << t);
+}
+
+/* x is the vocabulary's atomic operation (AT_ADD = 0 … AT_SWP = 8). */
 static void atomic(struct gen *g)
 {
     static const uint16_t xadd[4] = {
@@ -278,12 +334,21 @@ static void atomic(struct gen *g)
     const struct ir_op *p = op(g);
     uint32_t info = p->k2;
     unsigned size = GEN_MI_SIZE(info);
-    int a = gen_use(g, p->a), v = gen_use(g, p->b), t, d;
-    struct gen_stub *s = tlb_check(g, a, p->k, 1u << size, info | GEN_MI_ATOMIC);
+    int a = gen_use(g, p->a), v = gen_use(g, p->b), t = gen_tmp(g), t2 = gen_tmp(g), d;
+    struct gen_stub *s;
 
+    /* These two are empty now, for the check and for the loop. */
+    g->locked &= ~(1u << t | 1u << t2);
+    s = tlb_check(g, a, p->k, 1u << size, info | GEN_MI_ATOMIC);
     s->d1 = v;
     s->x = p->x;
     t = gen_tmp(g);
+    if (p->x > 0 && p->x < 8) {
+        x64_lea(&g->c, true, t, x64_idx(a, RAX, 0, p->k));
+        atomic_loop(g, p->x, size, t, v);
+        x64_mov_rr(&g->c, true, t, RAX);
+        goto done;
+    }
     x64_mov_rr(&g->c, true, t, v);
     if (p->x == 0) {
         x64_b(&g->c, 0xf0);
@@ -291,6 +356,7 @@ static void atomic(struct gen *g)
     } else {
         x64_rm(&g->c, xchg[size], t, x64_idx(a, RAX, 0, p->k));
     }
+done:
     s->d2 = t;                          /* the stub's result goes here */
     s->back = g->c.p;
     if (p->last) {
@@ -303,16 +369,6 @@ static void atomic(struct gen *g)
             x64_mov_rr(&g->c, size == 3, d, t);
         }
     }
-}
-
-static void lock_cmpxchg(struct gen *g, unsigned size, struct x64_mem m, int r)
-{
-    static const uint16_t row[4] = {
-        0xb0 | OP_0F | OP_BYTE_REG, 0xb1 | OP_0F | OP_66, 0xb1 | OP_0F, 0xb1 | OP_0F | OP_W,
-    };
-
-    x64_b(&g->c, 0xf0);
-    x64_rm(&g->c, row[size], r, m);
 }
 
 /* CAS: old = [a]; if old == c, [a] = b. */

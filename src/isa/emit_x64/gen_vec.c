@@ -19,7 +19,7 @@ static const struct ir_op *op(const struct gen *g)
 }
 
 /* Zero above `bytes` (a power of two). */
-static void keep_low(struct gen *g, int d, int s, unsigned bytes)
+void gen_keep_low(struct gen *g, int d, int s, unsigned bytes)
 {
     switch (bytes) {
     case 1: case 2:
@@ -179,11 +179,17 @@ bool gen_vec_native(uint64_t k)
     unsigned size = V_SIZE(arg), lg = V_LG(arg);
     bool swap;
 
-    if (lg < 3) {
+    if (gen_fp_native(vop, arg)) {
+        return true;
+    }
+    if (lg < 2) {
         return false;
     }
     if (simple2_opcode(vop, size, &swap)) {
         return true;
+    }
+    if (lg < 3) {
+        return false;
     }
     switch (vop) {
     case VOP_orn: case VOP_bsl: case VOP_cmge:
@@ -200,6 +206,52 @@ bool gen_vec_native(uint64_t k)
         return lg == 4 && (vop != VOP_uzp1 || size == 3);
     case VOP_uxtl: case VOP_sxtl:
         return size < 3;
+    default:
+        return false;
+    }
+}
+
+/* Of conversions, long and narrow forms the argument does not give the size of the result. */
+static unsigned primitive_bytes(unsigned vop, uint32_t arg)
+{
+    switch (vop) {
+    case VOP_add: case VOP_sub: case VOP_and: case VOP_orr: case VOP_eor: case VOP_bic:
+    case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fmax: case VOP_fmin:
+    case VOP_fmaxnm: case VOP_fminnm: case VOP_fmla: case VOP_fsqrt: case VOP_frint:
+    case VOP_shli: case VOP_ushri: case VOP_sshri:
+        return 1u << V_LG(arg);
+    case VOP_fcvt:
+        return 1u << V_X(arg);
+    case VOP_fcvts: case VOP_fcvtu: case VOP_scvtf: case VOP_ucvtf:
+        return V_LG(arg) == V_SIZE(arg) ? 8 : 16;
+    default:
+        return 16;
+    }
+}
+
+unsigned gen_vec_bytes(const struct gen *g, ir_ref v)
+{
+    const struct ir_op *p = &g->ir->op[v];
+
+    switch (p->op) {
+    case IR_VFROM: return 8;
+    case IR_VLOW: return p->cc;
+    case IR_VLOAD: return 1u << GEN_MI_SIZE(p->k2);
+    case IR_VCONST: return p->k2 ? 16 : p->k >> 32 ? 8 : 4;
+    case IR_V1: case IR_V2: case IR_V3: return primitive_bytes(p->k & 0xffff, p->k >> 16);
+    case IR_VCALL: return primitive_bytes(p->k, p->k2);
+    default: return 16;
+    }
+}
+
+/* Primitives that make zero of zeroes. */
+static bool keeps_zero(unsigned vop)
+{
+    switch (vop) {
+    case VOP_add: case VOP_sub: case VOP_mul: case VOP_and: case VOP_orr: case VOP_eor:
+    case VOP_bic: case VOP_smax: case VOP_smin: case VOP_umax: case VOP_umin: case VOP_cmgt:
+    case VOP_cmtst: case VOP_bsl: case VOP_shli: case VOP_ushri: case VOP_sshri:
+        return true;
     default:
         return false;
     }
@@ -300,8 +352,10 @@ static void lower(struct gen *g)
             assert(!"native primitive");
         }
     }
-    if (lg == 3) {
-        keep_low(g, d, d, 8);
+    if (lg < 4 && !(keeps_zero(vop) && (a < 0 || gen_vec_bytes(g, p->a) <= 1u << lg) &&
+                    (b < 0 || gen_vec_bytes(g, p->b) <= 1u << lg) &&
+                    (c < 0 || gen_vec_bytes(g, p->c) <= 1u << lg))) {
+        gen_keep_low(g, d, d, 1u << lg);
     }
 }
 
@@ -322,9 +376,16 @@ void gen_vec(struct gen *g)
     case IR_VLOW:
         a = gen_vuse(g, p->a);
         d = gen_vdef(g, g->i);
-        keep_low(g, d, a, p->cc);
+        gen_keep_low(g, d, a, p->cc);
         break;
-    case IR_V1: case IR_V2: case IR_V3: lower(g); break;
+    case IR_V1: case IR_V2: case IR_V3:
+        if (gen_fp_native(p->k & 0xffff, p->k >> 16)) {
+            gen_fp(g);
+        } else {
+            lower(g);
+        }
+        break;
+    case IR_VFCMP: gen_fcmp(g); break;
     case IR_VCALL: vcall(g); break;
     default: assert(!"vector operation");
     }

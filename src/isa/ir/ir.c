@@ -391,6 +391,9 @@ void ir_finish(struct ir *ir)
             }
             attr = ir_attr[p->op];
         }
+        if ((p->op == IR_V1 || p->op == IR_V2 || p->op == IR_V3) && p->x) {
+            attr |= IR_A_EFFECT;        /* FPSR */
+        }
         if (!p->last && !p->flast && !(attr & IR_A_EFFECT)) {
             /* A fused condition stays, for its user to look at. */
             if (p->op != IR_COND && p->op != IR_CMP) {

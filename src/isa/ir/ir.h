@@ -54,7 +54,7 @@ enum {
     o(LDENV, V) o(STENV, S) \
     o(VFROM, X) o(VTO, V) o(VINS, X) o(VDUP, X) o(VCONST, X) o(VLOW, X) \
     o(V1, X) o(V2, X) o(V3, X) o(VCALL, X | S) o(VFCMP, F | S) \
-    o(CALL, V | E) o(CALLC, V | C) \
+    o(CALL, V | E) o(CALLC, V | C) o(CALLP, V) \
     o(EXITC, E | U) o(EXIT, E | U) o(EXITR, E | U) o(EXITX, E | U)
 
 enum ir_opcode {
