@@ -4,7 +4,7 @@
 #pragma once
 #include <stdint.h>
 
-#define VIRT_SPIS_N 256
+#define VIRT_SPIS_N 224
 
 #define VIRT_FLASH_BASE 0x00000000u         /* two of them */
 #define VIRT_FLASH_BYTES 0x04000000u
