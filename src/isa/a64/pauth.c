@@ -10,6 +10,8 @@
 #include "isa/a64/mmu.h"
 #include "isa/a64/sysbits.h"
 
+#include <stddef.h>
+
 static uint64_t fold(uint64_t a, uint64_t b)
 {
     unsigned __int128 p = (unsigned __int128)a * b;
@@ -17,33 +19,34 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
-static uint64_t compute_pac(uint64_t ptr, uint64_t modifier, uint64_t lo, uint64_t hi)
+static uint64_t compute_pac(uint64_t ptr, uint64_t modifier, const uint64_t *key)
 {
-    uint64_t h = fold(ptr ^ lo, hi | 1);
+    uint64_t a = (ptr ^ key[0]) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t b = (modifier ^ key[1]) * UINT64_C(0xd6e8feb86659fd93);
 
-    h = fold(h ^ modifier ^ UINT64_C(0x9e3779b97f4a7c15), lo ^ UINT64_C(0xd6e8feb86659fd93));
-    return fold(h ^ hi, UINT64_C(0xe7037ed1a0b428db));
+    return fold(a ^ (b >> 32 | b << 32), b ^ a >> 29 ^ UINT64_C(0xe7037ed1a0b428db));
 }
 
-struct key {
-    uint64_t lo, hi;
-    bool enabled, instruction, is_b;
-};
-
-static struct key key_get(const struct a64_cpu *cpu, unsigned which)
+/* Keys in the order of the opcode fields: IA, IB, DA, DB. */
+static const uint64_t *key_of(const struct a64_cpu *cpu, unsigned which)
 {
-    uint64_t sctlr = cpu->sctlr_el1;
-
     switch (which) {
-    case 0: return (struct key){ cpu->apiakeylo_el1, cpu->apiakeyhi_el1, sctlr & SCTLR_ENIA,
-                                 true, false };
-    case 1: return (struct key){ cpu->apibkeylo_el1, cpu->apibkeyhi_el1, sctlr & SCTLR_ENIB,
-                                 true, true };
-    case 2: return (struct key){ cpu->apdakeylo_el1, cpu->apdakeyhi_el1, sctlr & SCTLR_ENDA,
-                                 false, false };
-    default: return (struct key){ cpu->apdbkeylo_el1, cpu->apdbkeyhi_el1, sctlr & SCTLR_ENDB,
-                                  false, true };
+    case 0: return &cpu->apiakeylo_el1;
+    case 1: return &cpu->apibkeylo_el1;
+    case 2: return &cpu->apdakeylo_el1;
+    default: return &cpu->apdbkeylo_el1;
     }
+}
+
+/* A key's two halves are neighbouring rows of sysreg.def. */
+_Static_assert(offsetof(struct a64_cpu, apiakeyhi_el1) ==
+               offsetof(struct a64_cpu, apiakeylo_el1) + 8, "order of sysreg.def");
+
+static bool key_enabled(const struct a64_cpu *cpu, unsigned which)
+{
+    static const uint8_t bit[] = { 31, 30, 27, 13 };    /* EnIA, EnIB, EnDA, EnDB */
+
+    return cpu->sctlr_el1 >> bit[which] & 1;
 }
 
 static bool tbi_of(const struct a64_cpu *cpu, bool high, bool instruction)
@@ -67,16 +70,16 @@ static uint64_t bits(unsigned hi, unsigned lo)
     return (~UINT64_C(0) >> (63 - hi)) & (~UINT64_C(0) << lo);
 }
 
-static uint64_t add_pac(const struct a64_cpu *cpu, const struct key *k, uint64_t ptr,
-                        uint64_t modifier)
+static uint64_t add_pac(const struct a64_cpu *cpu, unsigned which, uint64_t ptr, uint64_t modifier)
 {
-    bool any_tbi = tbi_of(cpu, false, k->instruction) || tbi_of(cpu, true, k->instruction);
+    bool instruction = which < 2;
+    bool any_tbi = tbi_of(cpu, false, instruction) || tbi_of(cpu, true, instruction);
     bool sel = ptr >> (any_tbi ? 55 : 63) & 1;
-    bool tbi = tbi_of(cpu, sel, k->instruction);
+    bool tbi = tbi_of(cpu, sel, instruction);
     unsigned bottom = bottom_bit(cpu, sel), top = tbi ? 55 : 63;
     uint64_t ext = bits(top, bottom);
     uint64_t canonical = sel ? ptr | ext : ptr & ~ext;
-    uint64_t pac = compute_pac(canonical, modifier, k->lo, k->hi);
+    uint64_t pac = compute_pac(canonical, modifier, key_of(cpu, which));
 
     if ((ptr & ext) != 0 && (ptr & ext) != ext) {
         pac ^= UINT64_C(1) << (top - 1);        /* was not canonical: will not authenticate */
@@ -85,20 +88,20 @@ static uint64_t add_pac(const struct a64_cpu *cpu, const struct key *k, uint64_t
     return (canonical & ~where & ~(UINT64_C(1) << 55)) | (pac & where) | (uint64_t)sel << 55;
 }
 
-static uint64_t authenticate(const struct a64_cpu *cpu, const struct key *k, uint64_t ptr,
+static uint64_t authenticate(const struct a64_cpu *cpu, unsigned which, uint64_t ptr,
                              uint64_t modifier)
 {
-    bool high = ptr >> 55 & 1, tbi = tbi_of(cpu, high, k->instruction);
+    bool high = ptr >> 55 & 1, tbi = tbi_of(cpu, high, which < 2);
     unsigned bottom = bottom_bit(cpu, high), top = tbi ? 55 : 63;
     uint64_t ext = bits(top, bottom), where = ext & ~(UINT64_C(1) << 55);
     uint64_t canonical = high ? ptr | ext : ptr & ~ext;
-    uint64_t pac = compute_pac(canonical, modifier, k->lo, k->hi);
+    uint64_t pac = compute_pac(canonical, modifier, key_of(cpu, which));
 
     if (!((pac ^ ptr) & where)) {
         return canonical;
     }
     unsigned at = tbi ? 53 : 61;
-    return (canonical & ~(UINT64_C(3) << at)) | (uint64_t)(k->is_b ? 2 : 1) << at;
+    return (canonical & ~(UINT64_C(3) << at)) | (uint64_t)((which & 1) + 1) << at;
 }
 
 static uint64_t strip(const struct a64_cpu *cpu, bool instruction, uint64_t ptr)
@@ -112,26 +115,23 @@ static uint64_t strip(const struct a64_cpu *cpu, bool instruction, uint64_t ptr)
 uint64_t a64_pauth(const struct a64_cpu *cpu, enum a64_pauth_op op, uint64_t ptr,
                    uint64_t modifier)
 {
-    struct key k;
-
     switch (op) {
     case PAUTH_PACIA:
     case PAUTH_PACIB:
     case PAUTH_PACDA:
     case PAUTH_PACDB:
-        k = key_get(cpu, op - PAUTH_PACIA);
-        return k.enabled ? add_pac(cpu, &k, ptr, modifier) : ptr;
+        return key_enabled(cpu, op - PAUTH_PACIA) ?
+               add_pac(cpu, op - PAUTH_PACIA, ptr, modifier) : ptr;
     case PAUTH_AUTIA:
     case PAUTH_AUTIB:
     case PAUTH_AUTDA:
     case PAUTH_AUTDB:
-        k = key_get(cpu, op - PAUTH_AUTIA);
-        return k.enabled ? authenticate(cpu, &k, ptr, modifier) : ptr;
+        return key_enabled(cpu, op - PAUTH_AUTIA) ?
+               authenticate(cpu, op - PAUTH_AUTIA, ptr, modifier) : ptr;
     case PAUTH_XPACI:
     case PAUTH_XPACD:
         return strip(cpu, op == PAUTH_XPACI, ptr);
     default:
-        return compute_pac(ptr, modifier, cpu->apgakeylo_el1, cpu->apgakeyhi_el1) &
-               UINT64_C(0xffffffff00000000);
+        return compute_pac(ptr, modifier, &cpu->apgakeylo_el1) & UINT64_C(0xffffffff00000000);
     }
 }
