@@ -64,6 +64,7 @@ static const struct opt_row local_cpu_rows[] = {
     { "cpus", OPT_U64, "1", "CPUs of this process", NULL, 1, VIRT_CPUS_MAX },
     { "start", OPT_U64, "0", "the first of them", NULL, 0, VIRT_CPUS_MAX - 1 },
     { "iplist", OPT_STR, NULL, "the nodes' addresses" },
+    { "secret", OPT_STR, NULL, "the file with the secret that all nodes share" },
     { 0 },
 };
 
@@ -223,6 +224,7 @@ static bool read_cluster(struct config *c, const struct opts *tree, struct err *
                            c->board.cpus_n);
         }
         c->iplist = opts_str(tree, "local-cpu.iplist", NULL);
+        c->secret_path = opts_str(tree, "local-cpu.secret", NULL);
         if (!c->iplist && cpus < c->board.cpus_n) {
             return err_set(e, "-local-cpu: wants iplist=\"ADDRESS ADDRESS ...\"");
         }

@@ -48,6 +48,7 @@ struct machine {
     unsigned monitors_n;
     struct loop_signal signal[ARRAY_LEN(end_signals)];
     bool is_root;
+    unsigned signals_n;
     bool threads_started, running, ending;
     int status;
 
@@ -201,6 +202,14 @@ static void on_signal(void *ctx, int signo)
 {
     struct machine *m = ctx;
 
+    /* Several processes: the first ends them all in order.  Who is asked twice does not wait. */
+    if (!m->is_root && m->signals_n++ == 0) {
+        char why[40];
+
+        snprintf(why, sizeof why, "ending on signal %d", signo);
+        vm_post_event(m->vm, VM_EV_HOST_QUIT, why);
+        return;
+    }
     log_info("machine", "ending on signal %d", signo);
     machine_quit(m, 0);
 }

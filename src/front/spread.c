@@ -107,7 +107,7 @@ bool spread_place(struct placement *p, const struct config *c, struct err *e)
 /* What a node keeps to itself. */
 static const char *const local_keys[] = {
     "chardev", "drive", "netdev", "mon", "log", "trace", "pidfile", "paused", "stats",
-    "cluster.listen", "cluster.secret", "local-cpu.start",
+    "cluster.listen", "cluster.secret", "local-cpu.start", "local-cpu.secret",
 };
 
 static bool is_one_line(const struct opts *o)
