@@ -39,7 +39,7 @@ class Process:
         self.out = open(self.log, "wb")
         # Its temporary files go where we look for leftovers.
         self.tmp = os.path.join(folder, name + ".tmp")
-        os.mkdir(self.tmp)
+        os.makedirs(self.tmp, exist_ok=True)
         self.popen = subprocess.Popen(args, stdin=stdin, stdout=self.out,
                                       stderr=subprocess.STDOUT, cwd=self.tmp,
                                       env={**os.environ, "TMPDIR": self.tmp})
