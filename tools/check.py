@@ -20,8 +20,18 @@ BUILD = os.path.join(TOP, "build")
 # name, what it is, kind ("meson": a meson suite; otherwise the command), long?
 SUITES = [
     ("house", "floors, seams, headers, sizes, no global state", "meson", False),
-    ("front", "the command line", "meson", False),
     ("unit", "unit tests of every folder", "meson", False),
+    ("front", "the command line", "meson", False),
+    ("model", "the page protocol, exhaustively", "meson", False),
+    ("sim", "whole clusters over the page protocol, from a seed", "meson", False),
+    ("diff", "random instructions against qemu-aarch64 and between the engines", "meson", False),
+    ("fuzz", "readers of text with random input", "meson", False),
+    ("guest", "bare-metal guests on both engines against QEMU", ["tests/guest/run"], False),
+    ("litmus", "the memory model on 1, 2 and 3 nodes", ["tests/boot/run", "--litmus"], False),
+    ("boot", "Debian's kernel with workloads, on 1 to 3 nodes; faults; refusals",
+     ["tests/boot/run"], False),
+    ("long", "what takes longer: the interpreter's boot", ["tests/boot/run", "--only-long"],
+     True),
 ]
 
 
@@ -78,7 +88,7 @@ def main():
     known = {suite[0]: suite for suite in SUITES}
     if args.list:
         for name, what, _, is_long in SUITES:
-            say(f"{name:10} {what}{' (with --long)' if is_long else ''}")
+            say(f"{name:8} {what}{' (with --long)' if is_long else ''}")
         return 0
     for name in args.suites:
         if name not in known:
