@@ -43,6 +43,10 @@ static const struct opt_row memory_rows[] = {
 
 static const struct opt_row accel_rows[] = {
     { "accel", OPT_STR, NULL, "jit, interp, tcg (the same as jit)" },
+    { "tb-size", OPT_U64, "64", "jit: MiB of the code cache", .min = 2, .max = 1024 },
+    { "opt", OPT_ENUM, "full", "jit: none translates every instruction by itself", "full|none" },
+    { "max-regions", OPT_U64, "0", "jit: interpret what comes after so many blocks; 0: no limit" },
+    { "dump", OPT_STR, NULL, "jit: op and out_asm, to standard error" },
     { "thread", OPT_ENUM, "multi", "one thread for each CPU", "multi" },
     { 0 },
 };
@@ -130,6 +134,7 @@ static bool read_engine(struct config *c, const struct opts *tree, struct err *e
         }
         any = true;
         if (engine_by_name(opts_str(a, "accel", ""), &c->engine, e)) {
+            c->accel = a;
             return true;
         }
     }

@@ -17,6 +17,7 @@ enum config_engine { CONFIG_JIT, CONFIG_INTERP };
 struct config {
     struct virt_config board;
     enum config_engine engine;
+    const struct opts *accel;           /* the -accel group of the engine; NULL: not given */
     const struct opts *cpu;             /* the -cpu group: model and features; NULL: default */
     bool paused;                        /* -S */
     bool end_on_reboot, pause_on_poweroff;

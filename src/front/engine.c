@@ -53,6 +53,25 @@ static const struct a64_model *model_find(const struct opts *cpu, struct err *e)
     return !cpu || opts_check(cpu, cpu_rows, "-cpu", e) ? model : NULL;
 }
 
+#ifdef __x86_64__
+static bool jit_options_read(struct jit_options *o, const struct opts *a, struct err *e)
+{
+    uint64_t mib = 0;
+
+    if (!a) {
+        return true;
+    }
+    o->opt_none = !strcmp(opts_str(a, "opt", "full"), "none");
+    o->dump = opts_str(a, "dump", NULL);
+    if (!opts_u64(a, "tb-size", 0, 2, 1024, &mib, e) ||
+        !opts_u64(a, "max-regions", 0, 0, UINT64_MAX, &o->regions_max, e)) {
+        return err_prefix(e, "-accel jit");
+    }
+    o->cache_mib = mib;
+    return true;
+}
+#endif
+
 struct engine *engine_create(const struct config *c, struct err *e)
 {
     const struct a64_model *model = model_find(c->cpu, e);
@@ -66,7 +85,8 @@ struct engine *engine_create(const struct config *c, struct err *e)
     g->kind = c->engine;
 #ifdef __x86_64__
     if (g->kind == CONFIG_JIT) {
-        g->jit = jit_new(NULL, e);
+        struct jit_options o = { 0 };
+        g->jit = jit_options_read(&o, c->accel, e) ? jit_new(&o, e) : NULL;
         if (!g->jit) {
             free(g);
             return NULL;

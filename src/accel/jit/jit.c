@@ -176,7 +176,7 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
     b = jit_cache_find(v->cache, gpa, mode);
     v->jit->stats.lookups++;
     if (!b && v->jit->opt.regions_max && v->jit->stats.blocks >= v->jit->opt.regions_max) {
-        interp_run(cpu, 1);
+        interp_run(cpu, 64);
         return NULL;
     }
     return b ? b : translate(v, cpu, gpa, mode, code);
