@@ -20,7 +20,7 @@
 #define MEM_PAGE_SHIFT 12
 #define MEM_PAGE_SIZE (UINT64_C(1) << MEM_PAGE_SHIFT)
 #define MEM_RAM_BLOCKS_MAX 64
-#define MEM_MMIO_REGIONS_MAX 512
+#define MEM_MMIO_REGIONS_MAX 1024
 #define MEM_VCPU_NONE (~0u)         /* the initiator is not a vCPU */
 
 struct mem_space;

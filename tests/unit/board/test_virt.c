@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CPUS_MAX 8
+#define CPUS_MAX 140
 
 struct fake {
     enum vcpu_power power;
@@ -258,6 +258,38 @@ static void test_interrupts(void)
     machine_free(m);
 }
 
+/* Redistributors of CPUs 123 … are above RAM. */
+static void test_many_cpus(void)
+{
+    struct virt_config c;
+    struct err e = { "" };
+    uint64_t low = 0, last = 0, high = 0;
+    virt_config_init(&c);
+    c.cpus_n = c.cores_n = 140;
+    struct machine *m = machine_new(&c, false, &e);
+    CHECK(m && virt_reset(m->board, &e), "%s", e.text);
+    if (!m) {
+        return;
+    }
+    uint64_t typer = 0x080a0008 + 122 * 0x20000;
+    CHECK(mem_mmio_read(m->vm->mem, typer, 8, 0, &low) == MEM_OK);
+    CHECK(low == (UINT64_C(0x70a) << 32 | 122 << 8 | 0x30), "the last of its region");
+    CHECK(mem_mmio_read(m->vm->mem, 0x4000000008, 8, 0, &high) == MEM_OK);
+    CHECK(high == (UINT64_C(0x70b) << 32 | 123 << 8 | 0x20), "0x%lx", (long)high);
+    CHECK(mem_mmio_read(m->vm->mem, 0x4000000008 + 16 * 0x20000, 8, 0, &last) == MEM_OK);
+    CHECK(last >> 32 == 0x80b && last & 0x10);
+    /* An SGI to CPU 139. */
+    CHECK(mem_mmio_write(m->vm->mem, 0x08000000, 4, 0, 2) == MEM_OK);
+    uint64_t frame = 0x4000000000 + 16 * 0x20000;
+    CHECK(mem_mmio_write(m->vm->mem, frame + 0x10080, 4, 139, 2) == MEM_OK);
+    CHECK(mem_mmio_write(m->vm->mem, frame + 0x10100, 4, 139, 2) == MEM_OK);
+    CHECK(virt_vcpu_sysreg_write(m->board, 139, ENC(4, 6, 0), 0xf0));
+    CHECK(virt_vcpu_sysreg_write(m->board, 139, ENC(12, 12, 7), 1));
+    CHECK(virt_vcpu_sysreg_write(m->board, 3, ENC(12, 11, 5), 8 << 16 | 1 << 24 | 0x800));
+    CHECK(m->cpu[139].line[VCPU_IRQ]);
+    machine_free(m);
+}
+
 static void test_gicv2(void)
 {
     struct virt_config c;
@@ -368,6 +400,7 @@ int main(void)
     test_linux_boot();
     test_psci();
     test_interrupts();
+    test_many_cpus();
     test_gicv2();
     test_member();
     test_dtb();
