@@ -3,9 +3,11 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "isa/a64/cpu.h"
 #include "isa/a64/mem.h"
 #include "isa/a64/tlb.h"
+#include "isa/dis/dis.h"
 #include "isa/interp/interp.h"
 
 #include <cpuid.h>
@@ -145,6 +147,9 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
             b.first_interp = true;
         }
         b.insn_max = b.insn_n / 2 ? b.insn_n / 2 : 1;
+    }
+    if (log_on(LOG_IN_ASM)) {
+        dis_a64_log(&b.code[b.first], b.insn_n, cpu->pc);
     }
     jit->stats.blocks++;
     jit->stats.guest_bytes += b.insn_n * 4;

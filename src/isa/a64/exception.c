@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "isa/a64/exception.h"
 
+#include "base/log.h"
 #include "isa/a64/cpu.h"
 #include "isa/a64/debug.h"
 #include "isa/a64/esr.h"
@@ -10,6 +11,7 @@
 #include "isa/a64/sysbits.h"
 #include "isa/a64/tlb.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -77,12 +79,28 @@ void a64_cpu_reset(struct a64_cpu *cpu)
 
 enum { VECTOR_SYNC = 0, VECTOR_IRQ = 0x80, VECTOR_FIQ = 0x100, VECTOR_SERROR = 0x180 };
 
+static void log_entry(const struct a64_cpu *cpu, unsigned vector)
+{
+    static const char *const names[] = { "exception", "IRQ", "FIQ", "SError" };
+
+    log_text("CPU %u: %s at EL%u, pc %#" PRIx64 " SPSR %#" PRIx64, cpu->index,
+             names[vector >> 7], cpu->el, cpu->elr_el1, cpu->spsr_el1);
+    if (vector == VECTOR_SYNC) {
+        log_text(", EC %#" PRIx64 " ISS %#" PRIx64 " FAR %#" PRIx64, cpu->esr_el1 >> 26 & 63,
+                 cpu->esr_el1 & 0x1ffffff, cpu->far_el1);
+    }
+    log_text("\n");
+}
+
 static void enter(struct a64_cpu *cpu, unsigned vector, uint64_t ret)
 {
     unsigned group = cpu->el == 0 ? 0x400 : cpu->spsel ? 0x200 : 0;
 
     cpu->spsr_el1 = a64_pstate_get(cpu);
     cpu->elr_el1 = ret;
+    if (log_on(LOG_INT)) {
+        log_entry(cpu, vector);
+    }
     cpu->daif = 15;
     cpu->ss = cpu->il = cpu->btype = cpu->uao = cpu->stepped = 0;
     if (a64_model_has(cpu->model, A64_FEAT_SSBS)) {
@@ -209,6 +227,10 @@ void a64_exception_return(struct a64_cpu *cpu, uint64_t target)
         }
     }
     cpu->pc = a64_branch_address(cpu, target);
+    if (log_on(LOG_INT)) {
+        log_text("CPU %u: return to EL%u, pc %#" PRIx64 " SPSR %#x\n", cpu->index, cpu->el,
+                 cpu->pc, spsr);
+    }
     cpu->ex_addr = ~UINT64_C(0);            /* ERET clears the local monitor (D1.4.4) */
     a64_debug_update(cpu);
     a64_interrupt_recheck(cpu);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "isa/dis/dis.h"
 
+#include "base/log.h"
 #include "isa/dis/dis_internal.h"
 
 #include <ctype.h>
@@ -218,5 +219,17 @@ void dis_a64(uint32_t word, uint64_t pc, char *text, size_t size)
     if (*d.row->ops) {
         dis_put(&d, " ");
         expand(&d, d.row->ops);
+    }
+}
+
+void dis_a64_log(const uint32_t *code, unsigned n, uint64_t pc)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char text[160];
+        dis_a64(code[i], pc + 4 * i, text, sizeof(text));
+        log_text("0x%016" PRIx64 ":  %08x  %s\n", pc + 4 * i, code[i], text);
+    }
+    if (n > 1) {
+        log_text("\n");
     }
 }

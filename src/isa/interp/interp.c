@@ -6,7 +6,9 @@
 #include "isa/interp/interp.h"
 
 #include "a64.gen.h"
+#include "base/log.h"
 #include "isa/a64/debug.h"
+#include "isa/dis/dis.h"
 #include "isa/interp/vocab_interp.h"
 
 #define SEM(name) static inline void sem_##name(env *e, struct f_##name f)
@@ -91,6 +93,9 @@ static void op_decode(env *e, uint32_t w)
     struct page *p = *page_slot(cpu, a64_tlb_gpa(cpu->tlb->cur, cpu->pc, A64_TLB_EXEC));
     struct insn *in = &p->insn[cpu->pc >> 2 & (PAGE_INSNS - 1)];
 
+    if (log_on(LOG_IN_ASM)) {
+        dis_a64_log(&e->code[cpu->pc >> 2 & (PAGE_INSNS - 1)], 1, cpu->pc);
+    }
     in->word = e->code[cpu->pc >> 2 & (PAGE_INSNS - 1)];
     in->fn = handlers[a64_decode_for(cpu->model->features, in->word)];
     e->rt = in->word & 31;
