@@ -197,9 +197,7 @@ static bool is_timer(uint32_t enc)
     return (enc >> 14) == 3 && (enc >> 7 & 15) == 14;
 }
 
-/* ICC_SRE_EL1 is what software asks whether there are others: with GICv2, it is zero. */
-#define ICC_SRE_EL1 (3u << 14 | 12 << 7 | 12 << 3 | 5)
-
+/* With GICv2 there are no registers of a CPU interface, and ID_AA64PFR0_EL1 says so. */
 bool virt_vcpu_sysreg_read(struct virt *b, unsigned n, uint32_t enc, uint64_t *v)
 {
     struct virt_cpu *p = &b->cpu[n];
@@ -207,8 +205,7 @@ bool virt_vcpu_sysreg_read(struct virt *b, unsigned n, uint32_t enc, uint64_t *v
     if (is_timer(enc)) {
         return arm_timer_sysreg_read(p->timer, enc, v);
     }
-    *v = 0;
-    return p->gicv3 ? gicv3_cpu_sysreg_read(p->gicv3, enc, v) : enc == ICC_SRE_EL1;
+    return p->gicv3 && gicv3_cpu_sysreg_read(p->gicv3, enc, v);
 }
 
 bool virt_vcpu_sysreg_write(struct virt *b, unsigned n, uint32_t enc, uint64_t v)
@@ -218,7 +215,7 @@ bool virt_vcpu_sysreg_write(struct virt *b, unsigned n, uint32_t enc, uint64_t v
     if (is_timer(enc)) {
         return arm_timer_sysreg_write(p->timer, enc, v);
     }
-    return p->gicv3 ? gicv3_cpu_sysreg_write(p->gicv3, enc, v) : enc == ICC_SRE_EL1;
+    return p->gicv3 && gicv3_cpu_sysreg_write(p->gicv3, enc, v);
 }
 
 struct arm_timer *virt_vcpu_timer(struct virt *b, unsigned n)

@@ -310,7 +310,7 @@ static void test_gicv2(void)
     CHECK(mem_mmio_read(mem, 0x0801000c, 4, 1, &v) == MEM_OK && v == 30);
     CHECK(!m->cpu[1].line[VCPU_IRQ]);
     CHECK(!virt_vcpu_sysreg_read(m->board, 1, ENC(4, 6, 0), &v), "no ICC_*");
-    CHECK(virt_vcpu_sysreg_read(m->board, 1, ENC(12, 12, 5), &v) && v == 0, "but ICC_SRE");
+    CHECK(!virt_vcpu_sysreg_read(m->board, 1, ENC(12, 12, 5), &v), "not even ICC_SRE");
     machine_free(m);
 }
 
