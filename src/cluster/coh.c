@@ -18,6 +18,7 @@
 #endif
 #define BUG(n) (COH_BUG == (n))
 
+enum { GRANTED = 1, GRANTED_CLEAN };
 enum { WAIT_NONE, WAIT_GETS, WAIT_GETX, WAIT_PUT };
 
 enum coh_right coh_state_right(uint8_t state)
@@ -76,17 +77,20 @@ static void act_keep(struct coh_out *out, uint8_t kind, uint8_t keep)
 static void local_done(struct coh_local *l, const struct coh_place *p, uint8_t state,
                        struct coh_out *out)
 {
+    struct coh_msg done = { .type = COH_DONE, .clean = l->granted == GRANTED_CLEAN };
+
     l->state = state;
     l->want = COH_NONE;
     l->granted = l->acks_need = l->acks_got = 0;
     act_keep(out, COH_ACT_HAVE, coh_state_right(state));
-    send_msg(out, p->home, (struct coh_msg) { .type = COH_DONE });
+    send_msg(out, p->home, done);
 }
 
 static bool local_try_write(struct coh_local *l, const struct coh_place *p, struct coh_out *out)
 {
     if (l->granted && (l->acks_got == l->acks_need || BUG(1))) {
-        local_done(l, p, COH_M, out);
+        /* Who only wanted to read has it alone all the same: the home expects it to write. */
+        local_done(l, p, l->want == COH_READ ? COH_E : COH_M, out);
     }
     return !l->granted || l->acks_got < l->acks_need;
 }
@@ -95,6 +99,13 @@ enum coh_want coh_local_want(struct coh_local *l, const struct coh_place *p, enu
                              struct coh_out *out)
 {
     if (right <= coh_state_right(l->state)) {
+        return COH_WANT_HAVE;
+    }
+    if (l->state == COH_E) {
+        if (l->rv) {
+            return COH_WANT_LATER;
+        }
+        l->state = COH_M;
         return COH_WANT_HAVE;
     }
     if (l->rv == COH_PUT) {
@@ -135,6 +146,7 @@ bool coh_local_evict(struct coh_local *l, const struct coh_place *p, struct coh_
 /* Gives the page away: data (or an ACK) to `to`. */
 static void local_give(struct coh_local *l, unsigned to, struct coh_msg m, struct coh_out *out)
 {
+    m.clean = m.type == COH_DATA_X && l->state == COH_E;
     send_msg(out, to, m);
     l->state = COH_I;
     act_keep(out, COH_ACT_LOST, COH_NONE);
@@ -175,7 +187,7 @@ void coh_local_revoked(struct coh_local *l, const struct coh_place *p, struct co
 /* Home tells us to give up what we hold, wholly or in part. */
 static bool local_recall(struct coh_local *l, const struct coh_msg *m, struct coh_out *out)
 {
-    bool owner = l->state == COH_O || l->state == COH_M;
+    bool owner = l->state == COH_O || l->state == COH_M || l->state == COH_E;
     /* An eviction of our own may be revoking already; then this takes its place. */
     bool revoking = l->rv == COH_PUT;
 
@@ -184,13 +196,14 @@ static bool local_recall(struct coh_local *l, const struct coh_msg *m, struct co
             send_msg(out, m->req, (struct coh_msg) { .type = COH_ACK });
             return true;
         }
-        if (l->state == COH_M || (l->rv && !revoking)) {
+        if (l->state == COH_M || l->state == COH_E || (l->rv && !revoking)) {
             return false;
         }
     } else if (!owner || (l->rv && !revoking)) {
         return false;
     }
-    if (m->type == COH_FWD_S && l->state == COH_O) {
+    if (m->type == COH_FWD_S && l->state != COH_M) {
+        l->state = BUG(11) ? l->state : COH_O;
         send_msg(out, m->req, (struct coh_msg) { .type = COH_DATA_S });
         return true;
     }
@@ -225,7 +238,7 @@ bool coh_local_msg(struct coh_local *l, const struct coh_place *p, unsigned from
 {
     bool home_only = m->type >= COH_FWD_S && m->type <= COH_ZERO;
 
-    if (from >= p->nodes || m->req >= p->nodes || m->acks >= p->nodes ||
+    if (from >= p->nodes || m->req >= p->nodes || m->acks >= p->nodes || m->clean > 1 ||
         (home_only && from != p->home)) {
         return false;
     }
@@ -260,13 +273,13 @@ bool coh_local_msg(struct coh_local *l, const struct coh_place *p, unsigned from
     case COH_GRANT_X:
     case COH_DATA_X:
         /* GRANT_X builds upon the copy that is here, DATA_X brings one. */
-        if (l->want != COH_WRITE || l->granted || l->rv ||
-            (l->state == COH_I) != (m->type == COH_DATA_X)) {
+        if (l->want == COH_NONE || (l->want == COH_READ && m->type != COH_DATA_X) ||
+            l->granted || l->rv || (l->state == COH_I) != (m->type == COH_DATA_X)) {
             return false;
         }
-        l->granted = 1;
+        l->granted = m->clean ? GRANTED_CLEAN : GRANTED;
         l->acks_need = m->acks;
-        return local_try_write(l, p, out) || l->state == COH_M;
+        return local_try_write(l, p, out) || l->want == COH_NONE;
     case COH_DATA_T:
         return local_data_t(l, p, out);
     case COH_ACK:
@@ -274,7 +287,7 @@ bool coh_local_msg(struct coh_local *l, const struct coh_place *p, unsigned from
             return false;
         }
         l->acks_got++;
-        return local_try_write(l, p, out) || l->state == COH_M;
+        return local_try_write(l, p, out) || l->want == COH_NONE;
     default:
         return false;
     }
@@ -315,6 +328,13 @@ static void dir_start_read(struct coh_dir *d, unsigned r, struct coh_out *out)
         send_msg(out, r, (struct coh_msg) { .type = COH_GRANT_S });
         return;
     }
+    if (d->migrates && !d->sharers) {
+        send_msg(out, d->owner1 - 1, (struct coh_msg) { .type = COH_FWD_X, .req = r });
+        d->owner1 = r + 1;
+        return;
+    }
+    d->migrates = 0;
+    d->reader1 = r + 1;
     send_msg(out, d->owner1 - 1, (struct coh_msg) { .type = COH_FWD_S, .req = r });
     if (!BUG(5)) {
         d->sharers |= bit(r);
@@ -334,6 +354,8 @@ static void dir_start_write(struct coh_dir *d, unsigned r, struct coh_out *out)
         }
         m.acks = dir_invalidate(others, r, out);
         send_msg(out, r, m);
+        /* One owner, one reader, and that one writes now: such pages wander. */
+        d->migrates = owner != r && d->sharers == bit(r) && d->reader1 == r + 1;
     } else {
         m.acks = dir_invalidate(others, r, out);
         m.type = COH_FWD_X;
@@ -341,6 +363,7 @@ static void dir_start_write(struct coh_dir *d, unsigned r, struct coh_out *out)
         send_msg(out, owner, m);
     }
     d->owner1 = r + 1;
+    d->reader1 = 0;
     if (!BUG(6)) {
         d->sharers = 0;
     }
@@ -422,6 +445,9 @@ bool coh_dir_msg(struct coh_dir *d, const struct coh_place *p, unsigned from,
             return BUG(8);
         }
         d->busy1 = 0;
+        if (m->clean) {     /* the last owner did not write: it does not wander after all */
+            d->migrates = 0;
+        }
         break;
     default:
         return false;

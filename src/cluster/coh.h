@@ -31,9 +31,10 @@
 /* What a thread needs, and what a page's state allows it. */
 enum coh_right { COH_NONE, COH_READ, COH_WRITE };
 
-/* A page on a node.  O and M are the owner's states: it answers for the contents.  An owner
- * in O may read and has (or had) sharers in S; in M it is alone and may write. */
-enum coh_state { COH_I, COH_S, COH_O, COH_M };
+/* A page on a node.  O, M and E are the owner's states: it answers for the contents.  An owner
+ * in O may read and has (or had) sharers in S; in M it is alone and may write; in E it is alone,
+ * has not written, and may do so by telling nobody. */
+enum coh_state { COH_I, COH_S, COH_O, COH_M, COH_E };
 
 enum coh_msg_type {
     /* any node -> home */
@@ -63,13 +64,14 @@ struct coh_msg {
     uint8_t type;   /* enum coh_msg_type */
     uint8_t req;    /* FWD_*, INV: the node to answer */
     uint8_t acks;   /* FWD_X, GRANT_X, DATA_X: how many ACKs the requester must see */
+    uint8_t clean;  /* DATA_X, DONE: the last owner had it alone and did not write (0 or 1) */
 };
 
 /* Zero is the valid first state: not held.  Eight bytes a page. */
 struct coh_local {
     uint8_t state;      /* enum coh_state */
     uint8_t want;       /* enum coh_right that was asked of home and is not there yet */
-    uint8_t granted;    /* GRANT_X, DATA_X: the home's part is here, ACKs are not */
+    uint8_t granted;    /* GRANT_X, DATA_X: the home's part is here, ACKs are not; 2: clean */
     uint8_t acks_need;  /* valid if granted */
     uint8_t acks_got;
     uint8_t rv;         /* message (or COH_PUT: own eviction) that waits for the revocation */
@@ -84,7 +86,9 @@ struct coh_dir {
     uint8_t owner1;     /* node + 1; 0: never touched */
     uint8_t busy1;      /* node + 1 whose DONE is awaited; 0: idle */
     uint8_t last;       /* node served last: the turn goes round from there */
-    uint8_t pad[5];
+    uint8_t reader1;    /* node + 1 that was served a GETS last, if no GETX has come since */
+    uint8_t migrates;   /* who reads it writes it next: give it to readers alone */
+    uint8_t pad[3];
 };
 
 /* Where a page is: who we are and who its home is. */
@@ -116,7 +120,7 @@ struct coh_out {
     struct coh_act act[COH_OUT_MAX];
 };
 
-/* The right that a state gives: I none, S and O read, M write. */
+/* The right that a state gives: I none; S, O and E read; M write. */
 enum coh_right coh_state_right(uint8_t state);
 bool coh_msg_has_data(uint8_t type);
 /* To be handled by coh_dir_msg() (true) or coh_local_msg()? */
@@ -124,9 +128,9 @@ bool coh_msg_is_for_home(uint8_t type);
 /* "GETS", …; never NULL. */
 const char *coh_msg_name(uint8_t type);
 
-/* A local thread needs `right`.  COH_WANT_HAVE: it has it.  COH_WANT_WAIT: COH_ACT_HAVE will
- * come (a request may have been put out).  COH_WANT_LATER: an eviction of ours is under way;
- * ask again after coh_local_revoked(). */
+/* A local thread needs `right`.  COH_WANT_HAVE: it has it (perhaps only now: E becomes M by
+ * this).  COH_WANT_WAIT: COH_ACT_HAVE will come (a request may have been put out).
+ * COH_WANT_LATER: a revocation is under way; ask again after coh_local_revoked(). */
 enum coh_want { COH_WANT_HAVE, COH_WANT_WAIT, COH_WANT_LATER };
 enum coh_want coh_local_want(struct coh_local *l, const struct coh_place *p, enum coh_right right,
                              struct coh_out *out);

@@ -186,6 +186,7 @@ static bool got_page(struct node *n, unsigned from, const struct link_frame *f)
     m.type = wire_get_u8(&b);
     m.req = wire_get_u8(&b);
     m.acks = wire_get_u8(&b);
+    m.clean = wire_get_u8(&b);
     return (f->n == PAGE_HEAD_BYTES || data) &&
            pages_message(n->pages, from, page, &m, data ? f->payload + PAGE_HEAD_BYTES : NULL);
 }
@@ -391,7 +392,7 @@ static void seam_page_send(void *ctx, unsigned to, uint64_t page, const struct c
     wire_put_u8(&b, m->type);
     wire_put_u8(&b, m->req);
     wire_put_u8(&b, m->acks);
-    wire_put_u8(&b, 0);
+    wire_put_u8(&b, m->clean);
     link_send(member_link(n->member, to, WIRE_FAST), WIRE_PAGE, node_time_ns(n), iov,
               data ? 2 : 1);
 }

@@ -458,8 +458,15 @@ static int acquire_try(struct pages *p, uint64_t page, enum coh_right right, boo
     s->waiters = &w;
     was_held = l->state != COH_I;
     out.n = 0;
-    /* HAVE and LATER: a revocation is under way; its end wakes us. */
-    coh_local_want(l, &place, right, &out);
+    if (coh_local_want(l, &place, right, &out) == COH_WANT_HAVE) {
+        word_set(p, page, 0);       /* E became M */
+        if (pin_try(word_of(p, page), right)) {
+            s->waiters = w.next;
+            mutex_unlock(&s->lock);
+            return 1;
+        }
+    }
+    /* HAVE without a pin, and LATER: a revocation is under way; its end wakes us. */
     perform(p, page, &out, was_held, &turn);
     if (l->want) {              /* another node must answer */
         *asked = true;
@@ -508,7 +515,9 @@ static void ask_ahead(struct pages *p, uint64_t page, enum coh_right right)
     mutex_lock(&s->lock);
     out.n = 0;
     was_held = l->state != COH_I;
-    coh_local_want(l, &place, right, &out);
+    if (coh_local_want(l, &place, right, &out) == COH_WANT_HAVE) {
+        word_set(p, page, 0);
+    }
     perform(p, page, &out, was_held, &turn);
     p->faults[page - p->first] += out.n && l->want;
     mutex_unlock(&s->lock);

@@ -29,7 +29,7 @@ enum wire_type {
     WIRE_ATTACH,        /* first frame of each further link: cookie, node, channel */
     WIRE_REFUSE,        /* root -> joiner: text why not */
     /* FAST */
-    WIRE_PAGE = 16,     /* u64 page, u8 coherence type, req, acks, zero [, 4096 bytes] */
+    WIRE_PAGE = 16,     /* u64 page, u8 message, req, acks, clean [, 4096 bytes] */
     WIRE_IRQ,           /* struct irq_msg */
     WIRE_REPLY,         /* u32 call, u32 zero, u64 value */
     WIRE_BEAT,          /* u64 sender's time, u64 echo of the last received, u64 held for */

@@ -188,9 +188,12 @@ static bool step(struct explorer *x, struct world *w, struct event ev)
     switch (ev.kind) {
     case EV_READ:
     case EV_WRITE:
-        if (l->want || coh_local_want(l, &p, ev.kind == EV_READ ? COH_READ : COH_WRITE, &out) !=
-                       COH_WANT_WAIT) {
+        if (l->want || l->state == COH_M) {
             return false;
+        }
+        if (coh_local_want(l, &p, ev.kind == EV_READ ? COH_READ : COH_WRITE, &out) !=
+            COH_WANT_WAIT) {
+            return l->state == COH_M;       /* E became M */
         }
         break;
     case EV_STORE:
@@ -227,8 +230,8 @@ static void check_page(struct explorer *x, const struct world *w, unsigned page)
         uint8_t st = w->l[page][i].state;
 
         readers += st != COH_I;
-        owners += st == COH_O || st == COH_M;
-        writers += st == COH_M;
+        owners += st == COH_O || st == COH_M || st == COH_E;
+        writers += st == COH_M || st == COH_E;
         if (st != COH_I && !w->fresh[page][i]) {
             fault(x, "stale copy is readable", i, page);
         }
@@ -257,7 +260,7 @@ static void check_rest(struct explorer *x, const struct world *w)
             if (w->l[page][i].want) {
                 fault(x, "stuck: a wish is never granted", i, page);
             }
-            if (owner != (st == COH_O || st == COH_M) || sharer != (st == COH_S)) {
+            if (owner != (st == COH_O || st == COH_M || st == COH_E) || sharer != (st == COH_S)) {
                 fault(x, "directory and node disagree at rest", i, page);
             }
         }
@@ -293,15 +296,15 @@ static size_t encode(const struct world *w, uint8_t *o)
         for (unsigned i = 0; i < NODES; i++) {
             const struct coh_local *l = &w->l[p][i];
 
-            *o++ = l->state | l->want << 2 | l->granted << 4 | w->fresh[p][i] << 5;
+            *o++ = l->state | l->want << 3 | l->granted << 5 | w->fresh[p][i] << 7;
             *o++ = l->acks_need | l->acks_got << 4;
             *o++ = l->rv;
             *o++ = l->rv_req | l->rv_acks << 4;
         }
         *o++ = w->d[p].owner1 | w->d[p].busy1 << 4;
-        *o++ = w->d[p].last | w->written[p] << 4;
+        *o++ = w->d[p].last | w->written[p] << 4 | w->d[p].migrates << 5;
         *o++ = w->d[p].sharers | w->d[p].wait[0] << 4;
-        *o++ = w->d[p].wait[1];
+        *o++ = w->d[p].wait[1] | w->d[p].reader1 << 4;
     }
     for (unsigned i = 0; i < NODES; i++) {
         for (unsigned j = 0; j < NODES; j++) {
@@ -309,7 +312,7 @@ static size_t encode(const struct world *w, uint8_t *o)
             for (unsigned k = 0; k < w->ch[i][j].n; k++) {
                 const struct flight *f = &w->ch[i][j].q[k];
 
-                *o++ = f->m.type | f->page << 6 | f->fresh << 7;
+                *o++ = f->m.type | f->m.clean << 5 | f->page << 6 | f->fresh << 7;
                 *o++ = f->m.req | f->m.acks << 4;
             }
         }
@@ -323,19 +326,21 @@ static void decode(struct world *w, const uint8_t *o)
     for (unsigned p = 0; p < PAGES; p++) {
         for (unsigned i = 0; i < NODES; i++, o += 4) {
             w->l[p][i] = (struct coh_local) {
-                .state = o[0] & 3, .want = o[0] >> 2 & 3, .granted = o[0] >> 4 & 1,
+                .state = o[0] & 7, .want = o[0] >> 3 & 3, .granted = o[0] >> 5 & 3,
                 .acks_need = o[1] & 15, .acks_got = o[1] >> 4, .rv = o[2],
                 .rv_req = o[3] & 15, .rv_acks = o[3] >> 4,
             };
-            w->fresh[p][i] = o[0] >> 5 & 1;
+            w->fresh[p][i] = o[0] >> 7;
         }
         w->d[p].owner1 = o[0] & 15;
         w->d[p].busy1 = o[0] >> 4;
         w->d[p].last = o[1] & 15;
-        w->written[p] = o[1] >> 4;
+        w->written[p] = o[1] >> 4 & 1;
+        w->d[p].migrates = o[1] >> 5;
         w->d[p].sharers = o[2] & 15;
         w->d[p].wait[0] = o[2] >> 4;
-        w->d[p].wait[1] = o[3];
+        w->d[p].wait[1] = o[3] & 15;
+        w->d[p].reader1 = o[3] >> 4;
         o += 4;
     }
     for (unsigned i = 0; i < NODES; i++) {
@@ -343,7 +348,8 @@ static void decode(struct world *w, const uint8_t *o)
             w->ch[i][j].n = *o++;
             for (unsigned k = 0; k < w->ch[i][j].n; k++, o += 2) {
                 w->ch[i][j].q[k] = (struct flight) {
-                    .m = { .type = o[0] & 63, .req = o[1] & 15, .acks = o[1] >> 4 },
+                    .m = { .type = o[0] & 31, .req = o[1] & 15, .acks = o[1] >> 4,
+                           .clean = o[0] >> 5 & 1 },
                     .page = o[0] >> 6 & 1, .fresh = o[0] >> 7,
                 };
             }

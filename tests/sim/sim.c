@@ -385,7 +385,7 @@ static void check_end(struct sim *s)
         for (unsigned k = 0; k < s->pages && !s->down; k++) {
             const struct sim_page *g = &s->p[i][k];
             const struct coh_dir *d = &s->p[k % s->nodes][k].d;
-            bool owner = g->l.state == COH_O || g->l.state == COH_M;
+            bool owner = g->l.state == COH_O || g->l.state == COH_M || g->l.state == COH_E;
 
             if (d->busy1 || g->l.want || g->l.rv || owner != (d->owner1 == i + 1) ||
                 (g->l.state == COH_S) != (d->sharers >> i & 1)) {
