@@ -30,6 +30,10 @@ SUITES = [
     ("litmus", "the memory model on 1, 2 and 3 nodes", ["tests/boot/run", "--litmus"], False),
     ("boot", "Debian's kernel with workloads, on 1 to 3 nodes; faults; refusals",
      ["tests/boot/run"], False),
+    ("stopwatch", "the example of a device with its driver in a guest, on 1 and 3 nodes",
+     ["tests/stopwatch/run"], False),
+    ("stopwatch-long", "the same on more machines, with the interpreter, other headers",
+     ["tests/stopwatch/run", "--only-long"], True),
     ("long", "what takes longer: the interpreter's boot", ["tests/boot/run", "--only-long"],
      True),
 ]

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define FLAT_MAX (2 * (MEM_RAM_BLOCKS_MAX + MEM_MMIO_REGIONS_MAX) + 1)
+#define FLAT_MAX (2 * (MEM_RAM_BLOCKS_MAX + MEM_DEVICE_RAM_MAX + MEM_MMIO_REGIONS_MAX) + 1)
 /* A copy pins at most this many pages at once, so that it delays nobody for long. */
 #define DMA_PAGES_MAX 64
 #define MEM_ROMS_MAX 4
@@ -19,6 +19,7 @@
 struct ram_block {
     uint64_t gpa, size;
     uint8_t *host;
+    bool is_device;                     /* of mem_space_add_device_ram() */
     char name[32];
 };
 
@@ -48,6 +49,8 @@ struct flat_range {
 struct mem_space {
     struct ram_block ram[MEM_RAM_BLOCKS_MAX];
     unsigned ram_n;
+    struct ram_block device_ram[MEM_DEVICE_RAM_MAX];
+    unsigned device_ram_n;
     struct mmio_region mmio[MEM_MMIO_REGIONS_MAX];
     unsigned mmio_n;
     struct mem_rom rom[MEM_ROMS_MAX];
@@ -188,6 +191,24 @@ bool mem_space_add_ram(struct mem_space *s, uint64_t gpa, uint64_t size, const c
     return true;
 }
 
+bool mem_space_add_device_ram(struct mem_space *s, uint64_t gpa, uint64_t size, void *host,
+                              const char *name, struct err *e)
+{
+    struct ram_block *b = &s->device_ram[s->device_ram_n];
+
+    if (!check_range(gpa, size, name, e)) {
+        return false;
+    }
+    if (s->device_ram_n == MEM_DEVICE_RAM_MAX) {
+        return err_set(e, "%s: more than %d regions of devices' RAM", name, MEM_DEVICE_RAM_MAX);
+    }
+    *b = (struct ram_block){ .gpa = gpa, .size = size, .host = host, .is_device = true };
+    strncpy(b->name, name, sizeof b->name - 1);
+    s->device_ram_n++;
+    flat_lay(s, (struct flat_range){ .first = gpa, .last = gpa + size - 1, .ram = b });
+    return true;
+}
+
 bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
                         const struct mmio_ops *ops, void *ctx, const char *name, struct err *e)
 {
@@ -302,13 +323,15 @@ bool mem_space_ram_block(const struct mem_space *s, unsigned i, uint64_t *gpa, u
     return true;
 }
 
-/* The block if the whole page of `gpa` is RAM and nothing lies over a part of it. */
+/* The block if the whole page of `gpa` is RAM and nothing lies over a part of it (and, for a
+ * device's RAM, if a page of the guest is a page of the host). */
 static const struct ram_block *ram_find(const struct mem_space *s, uint64_t gpa)
 {
     uint64_t first = ALIGN_DOWN(gpa, MEM_PAGE_SIZE);
     const struct flat_range *r = flat_find(s, gpa);
 
-    if (!r || r->mmio || r->first > first || r->last < first + MEM_PAGE_SIZE - 1) {
+    if (!r || r->mmio || r->first > first || r->last < first + MEM_PAGE_SIZE - 1 ||
+        (((uintptr_t)r->ram->host - r->ram->gpa) & (MEM_PAGE_SIZE - 1))) {
         return NULL;
     }
     return r->ram;
@@ -343,24 +366,32 @@ void *mem_space_host_page(const struct mem_space *s, uint64_t gpa)
 
 /* ---- MMIO ---- */
 
-/* A page that is RAM but partly covered has its RAM bytes reached here, byte by byte. */
-static bool ram_byte(struct mem_space *s, const struct ram_block *b, uint64_t gpa, uint8_t *v,
-                     bool write)
+/* A page that is RAM but partly covered has its RAM reached here: `size` bytes, aligned in the
+ * guest and in one access when the host's address is aligned, too. */
+static bool ram_access(struct mem_space *s, const struct ram_block *b, uint64_t gpa,
+                       unsigned size, uint64_t *v, bool write)
 {
-    uint8_t *p = b->host + (gpa - b->gpa);
+    const struct ram_ops *ops = b->is_device ? NULL : s->ram_ops;
+    uint8_t *p = b->host + (gpa - b->gpa), *mine = (uint8_t *)v;
     uint64_t page = gpa >> MEM_PAGE_SHIFT;
 
-    if (s->ram_ops &&
-        !s->ram_ops->acquire(s->ram_ops_ctx, page, 1, write ? MEM_WRITE : MEM_READ)) {
+    if (ops && !ops->acquire(s->ram_ops_ctx, page, 1, write ? MEM_WRITE : MEM_READ)) {
         return false;
     }
-    if (write) {
-        *p = *v;
-    } else {
-        *v = *p;
+    switch ((uintptr_t)p & (size - 1) ? 0 : size) {
+#define RAM_ONE(T) \
+        __atomic_store_n((T *)(write ? p : mine), \
+                         __atomic_load_n((T *)(write ? mine : p), __ATOMIC_RELAXED), \
+                         __ATOMIC_RELAXED)
+    case 1: RAM_ONE(uint8_t); break;
+    case 2: RAM_ONE(uint16_t); break;
+    case 4: RAM_ONE(uint32_t); break;
+    case 8: RAM_ONE(uint64_t); break;
+#undef RAM_ONE
+    default: memcpy(write ? p : mine, write ? mine : p, size);
     }
-    if (s->ram_ops) {
-        s->ram_ops->release(s->ram_ops_ctx, page, 1);
+    if (ops) {
+        ops->release(s->ram_ops_ctx, page, 1);
     }
     return true;
 }
@@ -374,12 +405,7 @@ static enum mem_result mmio_one(struct mem_space *s, uint64_t gpa, unsigned size
     uint64_t off;
 
     if (r && !m) {
-        for (unsigned i = 0; i < size; i++) {
-            if (!ram_byte(s, r->ram, gpa + i, (uint8_t *)v + i, write)) {
-                return MEM_STOPPED;
-            }
-        }
-        return MEM_OK;
+        return ram_access(s, r->ram, gpa, size, v, write) ? MEM_OK : MEM_STOPPED;
     }
     if (!m->ops) {
         return MEM_NOTHING;
@@ -460,7 +486,7 @@ static enum mem_result page_acquire(struct mem_space *s, uint64_t gpa, enum mem_
         *host = rom->host + (ALIGN_DOWN(gpa, MEM_PAGE_SIZE) - rom->gpa);
         return MEM_OK;
     }
-    if (s->ram_ops) {
+    if (s->ram_ops && !b->is_device) {
         uint64_t page = gpa >> MEM_PAGE_SHIFT;
 
         if (!may_block && !s->ram_ops->try_acquire(s->ram_ops_ctx, page, 1, right)) {
@@ -488,7 +514,9 @@ enum mem_result mem_page_try_acquire(struct mem_space *s, uint64_t gpa, enum mem
 
 void mem_page_release(struct mem_space *s, uint64_t gpa)
 {
-    if (s->ram_ops && (!s->rom_n || ram_find(s, gpa))) {
+    const struct ram_block *b = s->ram_ops ? ram_find(s, gpa) : NULL;
+
+    if (b && !b->is_device) {
         s->ram_ops->release(s->ram_ops_ctx, gpa >> MEM_PAGE_SHIFT, 1);
     }
 }
@@ -502,7 +530,7 @@ bool mem_lease_get(struct mem_space *s, uint64_t gpa, size_t len, enum mem_right
     if (!r || r->mmio || len == 0 || r->last - gpa < len - 1) {
         return false;
     }
-    if (s->ram_ops) {
+    if (s->ram_ops && !r->ram->is_device) {
         uint64_t last = (gpa + len - 1) >> MEM_PAGE_SHIFT;
 
         if (!s->ram_ops->acquire(s->ram_ops_ctx, first, last - first + 1, right)) {
@@ -510,13 +538,13 @@ bool mem_lease_get(struct mem_space *s, uint64_t gpa, size_t len, enum mem_right
         }
     }
     *lease = (struct mem_lease){ .host = r->ram->host + (gpa - r->ram->gpa), .gpa = gpa,
-                                 .len = len };
+                                 .len = len, .is_device = r->ram->is_device };
     return true;
 }
 
 void mem_lease_put(struct mem_space *s, struct mem_lease *lease)
 {
-    if (lease->host && s->ram_ops) {
+    if (lease->host && s->ram_ops && !lease->is_device) {
         uint64_t first = lease->gpa >> MEM_PAGE_SHIFT;
         uint64_t last = (lease->gpa + lease->len - 1) >> MEM_PAGE_SHIFT;
 

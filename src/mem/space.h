@@ -21,6 +21,7 @@
 #define MEM_PAGE_SIZE (UINT64_C(1) << MEM_PAGE_SHIFT)
 #define MEM_RAM_BLOCKS_MAX 64
 #define MEM_MMIO_REGIONS_MAX 1024
+#define MEM_DEVICE_RAM_MAX 64
 #define MEM_VCPU_NONE (~0u)         /* the initiator is not a vCPU */
 
 struct mem_space;
@@ -59,6 +60,12 @@ void mem_space_free(struct mem_space *s);
  * anything.  Only touched pages cost host memory.  `name` is copied. */
 bool mem_space_add_ram(struct mem_space *s, uint64_t gpa, uint64_t size, const char *name,
                        struct err *e);
+/* Adds RAM of a device: of any alignment and size > 0, laid over what is there as an MMIO region
+ * is.  `host` stays the caller's and outlives the space's use.  It belongs to this process: ram_ops
+ * are not asked.  Whole pages of it that share their offset in the page with `host` are reached
+ * directly, the rest access by access, next to registers in the same page.  DMA reaches it. */
+bool mem_space_add_device_ram(struct mem_space *s, uint64_t gpa, uint64_t size, void *host,
+                              const char *name, struct err *e);
 /* Adds an MMIO region.  Regions of any alignment and size > 0; a later region lies over earlier
  * regions and over RAM (only whole pages of RAM can be covered).  `name` must stay valid. */
 bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
@@ -120,6 +127,7 @@ struct mem_lease {
     void *host;
     uint64_t gpa;
     size_t len;
+    bool is_device;             /* private */
 };
 bool mem_lease_get(struct mem_space *s, uint64_t gpa, size_t len, enum mem_right right,
                    struct mem_lease *lease);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* A region with a register table as the memory sees it.  row_of[offset >> shift] is 1 + the index
  * of the row there, or 0, so that finding a register is one load. */
@@ -249,12 +250,48 @@ uint64_t device_region_size(const struct device *d, unsigned n)
 bool device_map_region(struct device *d, unsigned n, uint64_t gpa, struct err *e)
 {
     const struct device_region *region = &d->cls->regions[n];
+    const char *name = region->name ? region->name : d->cls->name;
+    uint64_t bytes = device_region_size(d, n);
     const struct mmio_ops *ops;
     void *ctx;
 
+    if (region->ram) {
+        return mem_space_add_device_ram(d->env.mem, gpa, bytes, d->ram[n], name, e);
+    }
     ops = device_region_ops(d, n, &ctx);
-    return mem_space_add_mmio(d->env.mem, gpa, device_region_size(d, n), ops, ctx,
-                              region->name ? region->name : d->cls->name, e);
+    return mem_space_add_mmio(d->env.mem, gpa, bytes, ops, ctx, name, e);
+}
+
+unsigned device_regions_n(const struct device *d)
+{
+    const struct device_region *region = d->cls->regions;
+    unsigned n = 0;
+
+    while (region && n < DEVICE_REGIONS_MAX && (region[n].size || region[n].size_of)) {
+        n++;
+    }
+    return n;
+}
+
+void *device_ram(const struct device *d, unsigned n)
+{
+    assert(n < DEVICE_REGIONS_MAX && d->ram[n]);
+    return d->ram[n];
+}
+
+static bool ram_build(struct device *d, unsigned n, struct err *e)
+{
+    uint64_t bytes = device_region_size(d, n);
+    void *ram = MAP_FAILED;
+
+    if (bytes && bytes <= DEVICE_RAM_BYTES_MAX) {
+        ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
+    if (ram == MAP_FAILED) {
+        return err_set(e, "%s: cannot have %" PRIu64 " bytes of memory", d->id, bytes);
+    }
+    d->ram[n] = ram;
+    return true;
 }
 
 /* ---- life ------------------------------------------------------------------------------ */
@@ -297,21 +334,25 @@ static void maps_free(struct device *d)
     for (unsigned n = 0; n < DEVICE_REGIONS_MAX; n++) {
         free(d->map[n]);
         d->map[n] = NULL;
+        if (d->ram[n]) {
+            munmap(d->ram[n], device_region_size(d, n));
+            d->ram[n] = NULL;
+        }
     }
 }
 
 bool device_realize(struct device *d, const struct device_env *env, struct err *e)
 {
     const struct device_region *region = d->cls->regions;
+    unsigned regions_n = device_regions_n(d);
 
-    assert(!d->realized);
+    assert(!d->realized && (!region || !region[regions_n].size));
     d->env = *env;
     if (!d->env.trace) {
         d->env.trace = &trace_none;
     }
-    for (unsigned n = 0; region && region[n].size | (region[n].size_of != NULL); n++) {
-        assert(n < DEVICE_REGIONS_MAX);
-        if (region[n].regs && !map_build(d, n, e)) {
+    for (unsigned n = 0; n < regions_n; n++) {
+        if ((region[n].regs && !map_build(d, n, e)) || (region[n].ram && !ram_build(d, n, e))) {
             goto out;
         }
     }
@@ -331,8 +372,11 @@ static void reset_registers(struct device *d)
     const struct device_region *region = d->cls->regions;
     const struct device_reg *r;
 
-    for (unsigned n = 0; region && n < DEVICE_REGIONS_MAX && d->map[n]; n++) {
-        for (r = region[n].regs; r->size; r++) {
+    for (unsigned n = 0; n < device_regions_n(d); n++) {
+        if (d->ram[n]) {
+            memset(d->ram[n], 0, device_region_size(d, n));
+        }
+        for (r = region[n].regs; d->map[n] && r->size; r++) {
             for (unsigned i = 0; i < (r->count ? r->count : 1); i++) {
                 if (r->field_size && !(r->flags & REG_VIEW)) {
                     field_set(reg_field(d, r, i), r->field_size, r->reset);

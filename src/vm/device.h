@@ -38,6 +38,7 @@ struct vm_clock;
 
 #define DEVICE_REGIONS_MAX 4
 #define DEVICE_IRQS_MAX 16
+#define DEVICE_RAM_BYTES_MAX (UINT64_C(1) << 30)
 #define DEVICE_ID_MAX 64
 
 /* ---- registers ------------------------------------------------------------------------- */
@@ -100,7 +101,8 @@ struct device_region {
     const char *name;               /* NULL: the class's name */
     uint64_t size;                  /* bytes; 0 with size_of: depends on options */
     const struct device_reg *regs;  /* or: */
-    const struct mmio_ops *ops;     /* called without the lock, ctx is the device */
+    const struct mmio_ops *ops;     /* called without the lock, ctx is the device; or: */
+    bool ram;                       /* memory that the guest reaches directly: device_ram() */
     uint64_t (*size_of)(const struct device *d);
 };
 
@@ -226,6 +228,7 @@ struct device {
     struct mutex own_lock;
     bool realized;
     struct device_map *map[DEVICE_REGIONS_MAX];
+    void *ram[DEVICE_REGIONS_MAX];
 };
 
 /* A device with the default options.  `id` may be NULL. */
@@ -243,11 +246,16 @@ void device_connect_irq(struct device *d, unsigned n, struct irq irq);
  * realize. */
 void device_share_lock(struct device *d, struct device *parent);
 bool device_realize(struct device *d, const struct device_env *env, struct err *e);
+/* The host's memory of region `n`, which is RAM: of the region's size, zeroes after a reset, saved
+ * with the state.  From realize on.  The guest writes to it at any time: copy, then check. */
+void *device_ram(const struct device *d, unsigned n);
 /* Adds region `n` at `gpa` to the memory given at realize. */
 bool device_map_region(struct device *d, unsigned n, uint64_t gpa, struct err *e);
-/* The same for who wants to forward accesses: ops and ctx of region `n`; its size. */
+/* The same for who wants to forward accesses: ops and ctx of region `n`, which is not RAM; its
+ * size; how many there are. */
 const struct mmio_ops *device_region_ops(struct device *d, unsigned n, void **ctx);
 uint64_t device_region_size(const struct device *d, unsigned n);
+unsigned device_regions_n(const struct device *d);
 /* Power-on values; called by the board after realize and at each reset of the machine. */
 void device_reset(struct device *d);
 /* NULL is allowed.  Whoever calls it has stopped the guest. */

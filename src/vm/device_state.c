@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state of a device as bytes, by its state table.
  *
- *   "PDEV"  u8 format  u8 version  name  table
+ *   "PDEV"  u8 format  u8 version  name  table  ram
  *   name  = u8 length, characters
  *   table = u16 rows, each: name, u8 type, u32 count, then count elements:
  *           a little-endian number of the type's size, or a table
+ *   ram   = for each region that is RAM, in their order: u64 bytes, the bytes
  *
  * It says the name of everything, so that a reader of another version knows what it lacks. */
 #include "base/base.h"
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATE_FORMAT 1
+#define STATE_FORMAT 2
 #define STATE_DEPTH_MAX 4
 #define STATE_BYTES_MAX (16 * MiB)
 
@@ -112,6 +113,16 @@ static void put_table(struct writer *w, const char *base, const struct device_st
     }
 }
 
+static void put_ram(struct writer *w, const struct device *d)
+{
+    for (unsigned n = 0; n < DEVICE_REGIONS_MAX; n++) {
+        if (d->ram[n]) {
+            put_uint(w, device_region_size(d, n), 8);
+            put(w, d->ram[n], device_region_size(d, n));
+        }
+    }
+}
+
 bool device_save(struct device *d, uint8_t **blob, size_t *len_bytes, struct err *e)
 {
     struct writer w = { 0 };
@@ -125,6 +136,7 @@ bool device_save(struct device *d, uint8_t **blob, size_t *len_bytes, struct err
     put_uint(&w, d->cls->version, 1);
     put_name(&w, d->cls->name);
     put_table(&w, (const char *)d, d->cls->state);
+    put_ram(&w, d);
     device_unlock(d);
     if (w.failed) {
         free(w.buf);
@@ -238,6 +250,22 @@ static bool take_table(struct reader *r, char *base, const struct device_state *
     return true;
 }
 
+static bool take_ram(struct reader *r, struct device *d, struct err *e)
+{
+    uint64_t bytes;
+
+    for (unsigned n = 0; n < DEVICE_REGIONS_MAX; n++) {
+        if (!d->ram[n]) {
+            continue;
+        }
+        if (!take_uint(r, &bytes, 8) || bytes != device_region_size(d, n) ||
+            !take(r, d->ram[n], bytes)) {
+            return err_set(e, "the memory in region %u is missing or of another size", n);
+        }
+    }
+    return true;
+}
+
 static bool load(struct device *d, struct reader *r, struct err *e)
 {
     uint64_t format, version;
@@ -256,7 +284,7 @@ static bool load(struct device *d, struct reader *r, struct err *e)
                        d->cls->version);
     }
     r->version = version;
-    if (!take_table(r, (char *)d, d->cls->state, 0, e)) {
+    if (!take_table(r, (char *)d, d->cls->state, 0, e) || !take_ram(r, d, e)) {
         return false;
     }
     if (r->left) {

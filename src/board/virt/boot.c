@@ -71,7 +71,7 @@ static bool place_fdt(struct virt_boot *b, const struct virt_config *c, size_t b
 }
 
 static bool make_fdt(struct virt_boot *b, const struct virt_config *c, unsigned devices,
-                     struct err *e)
+                     const struct virt_platform *platform, struct err *e)
 {
     struct virt_fdt_chosen chosen = {
         .bootargs = c->append, .initrd = b->initrd_gpa,
@@ -79,7 +79,7 @@ static bool make_fdt(struct virt_boot *b, const struct virt_config *c, unsigned 
     };
 
     b->no_seeds = c->no_seeds || c->dtb;    /* a given tree is not given seeds */
-    b->fdt = c->dtb ? virt_fdt_load(c->dtb, e) : virt_fdt_make(c, devices, e);
+    b->fdt = c->dtb ? virt_fdt_load(c->dtb, e) : virt_fdt_make(c, devices, platform, e);
     if (!b->fdt || !virt_fdt_fix(b->fdt, c, &chosen, e) ||
         (!b->no_seeds && !virt_fdt_seed(b->fdt, e))) {
         return false;
@@ -88,7 +88,7 @@ static bool make_fdt(struct virt_boot *b, const struct virt_config *c, unsigned 
 }
 
 bool virt_boot_prepare(struct virt_boot *b, const struct virt_config *c, unsigned devices,
-                       struct err *e)
+                       const struct virt_platform *platform, struct err *e)
 {
     bool has_firmware = c->bios || c->pflash[0];
 
@@ -115,7 +115,7 @@ bool virt_boot_prepare(struct virt_boot *b, const struct virt_config *c, unsigne
          (c->initrd && !read_initrd(b, c, e)))) {
         return false;
     }
-    if (!make_fdt(b, c, devices, e)) {
+    if (!make_fdt(b, c, devices, platform, e)) {
         return false;
     }
     b->entry = b->has_kernel ? b->kernel.entry : VIRT_FLASH_BASE;

@@ -6,6 +6,7 @@
 struct err;
 struct mem_space;
 struct virt_config;
+struct virt_platform;
 
 struct virt_boot {
     bool has_kernel;
@@ -22,10 +23,10 @@ struct virt_boot {
     uint64_t entry, context;    /* of vCPU 0: pc and x0 */
 };
 
-/* Reads all files of `c` and decides where they go.  `devices`: enum virt_fdt_device.  An
- * all-zero struct before. */
+/* Reads all files of `c` and decides where they go.  `devices` and `platform` as
+ * for virt_fdt_make().  An all-zero struct before. */
 bool virt_boot_prepare(struct virt_boot *b, const struct virt_config *c, unsigned devices,
-                       struct err *e);
+                       const struct virt_platform *platform, struct err *e);
 /* Copies everything to guest memory. */
 bool virt_boot_load(struct virt_boot *b, struct mem_space *mem, struct err *e);
 void virt_boot_free(struct virt_boot *b);

@@ -157,6 +157,9 @@ static bool plug(struct virt *b, struct device *d, const char *bus, struct err *
         struct device *s = find_serial(b, bus, e);
         return s && virtio_serial_attach(s, d, e);
     }
+    if (d->cls->bus && !strcmp(d->cls->bus, "platform-bus")) {
+        return virt_platform_plug(b, d, e);
+    }
     return err_set(e, "this machine has no bus for it");
 }
 
@@ -176,7 +179,8 @@ static bool build_user_device(struct virt *b, const struct virt_config *c, const
     }
     b->plugged[b->plugged_n++] = d;
     return device_set_all(d, o, c->finder, e) && plug(b, d, opts_str(o, "bus", NULL), e) &&
-           device_realize(d, &env, e);
+           device_realize(d, &env, e) &&
+           (!cls->bus || strcmp(cls->bus, "platform-bus") || virt_platform_map(b, d, e));
 }
 
 /* ---- what firmware is told ---- */

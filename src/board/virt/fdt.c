@@ -15,7 +15,7 @@
 
 #define FDT_BYTES_MAX (2u << 20)        /* Linux takes no more */
 #define FDT_SPARE_BYTES 4096
-#define CELLS_MAX 16
+#define CELLS_MAX (3 * DEVICE_IRQS_MAX)    /* in one property */
 
 enum { PHANDLE_CLOCK = 0x8000, PHANDLE_GIC, PHANDLE_GPIO, PHANDLE_MSI, PHANDLE_CPU0 };
 enum { GIC_SPI = 0, GIC_PPI = 1, IRQ_EDGE_RISING = 1, IRQ_LEVEL_HIGH = 4 };
@@ -277,12 +277,49 @@ static void add_devices(struct tree *t, unsigned devices)
         put_cells(t, "interrupts", GIC_SPI, VIRT_VIRTIO_SPI + i, IRQ_EDGE_RISING);
         put(t, "dma-coherent", NULL, 0);
     }
+}
+
+/* reg, interrupts, compatible, and what the device adds itself. */
+static void add_platform_device(struct tree *t, int bus, const struct virt_platform_device *p)
+{
+    const struct device_class *cls = p->dev->cls;
+    uint32_t cell[CELLS_MAX];
+    const char *const *name = cls->fdt_compatible;
+
+    open_node(t, bus, "%s@%x", cls->name, p->regions_n ? p->off[0] : 0);
+    for (unsigned n = 0; n < p->regions_n; n++) {
+        cell[2 * n] = p->off[n];
+        cell[2 * n + 1] = p->bytes[n];
+    }
+    put_cells_n(t, "reg", cell, 2 * p->regions_n);
+    for (unsigned i = 0; i < p->irqs_n; i++) {
+        cell[3 * i] = GIC_SPI;
+        cell[3 * i + 1] = p->spi + i;
+        cell[3 * i + 2] = IRQ_LEVEL_HIGH;
+    }
+    if (p->irqs_n) {
+        put_cells_n(t, "interrupts", cell, 3 * p->irqs_n);
+    }
+    for (; name && *name; name++) {
+        note(t, fdt_appendprop_string(t->fdt, t->node, "compatible", *name));
+    }
+    if (cls->describe_fdt && !t->error) {
+        note(t, cls->describe_fdt(p->dev, t->fdt, t->node));
+    }
+}
+
+static void add_platform(struct tree *t, const struct virt_platform *platform)
+{
     open_node(t, 0, "platform-bus@%x", VIRT_PLATFORM_BASE);
+    int bus = t->node;
     put_texts(t, "compatible", "qemu,platform\0simple-bus");
     put_cell(t, "#address-cells", 1);
     put_cell(t, "#size-cells", 1);
     put_cells(t, "ranges", 0, CELLS64(VIRT_PLATFORM_BASE), VIRT_PLATFORM_BYTES);
     put_cell(t, "interrupt-parent", PHANDLE_GIC);
+    for (unsigned i = platform ? platform->devices_n : 0; i-- > 0;) {
+        add_platform_device(t, bus, &platform->device[i]);
+    }
 }
 
 static void add_distances(struct tree *t, const struct virt_config *c)
@@ -310,7 +347,8 @@ static bool tree_ok(const struct tree *t, struct err *e)
     return !t->error || err_set(e, "device tree: %s", fdt_strerror(t->error));
 }
 
-void *virt_fdt_make(const struct virt_config *c, unsigned devices, struct err *e)
+void *virt_fdt_make(const struct virt_config *c, unsigned devices,
+                    const struct virt_platform *platform, struct err *e)
 {
     struct tree t = { .fdt = calloc(1, FDT_BYTES_MAX) };
 
@@ -330,6 +368,7 @@ void *virt_fdt_make(const struct virt_config *c, unsigned devices, struct err *e
     add_cpus(&t, c);
     add_gic(&t, c, devices);
     add_devices(&t, devices);
+    add_platform(&t, platform);
     if (c->numa_n && c->has_distances) {
         add_distances(&t, c);
     }

@@ -7,6 +7,7 @@
 
 struct err;
 struct virt_config;
+struct virt_platform;
 
 /* Devices that only some machines have. */
 enum virt_fdt_device {
@@ -19,9 +20,10 @@ struct virt_fdt_chosen {
     uint64_t initrd, initrd_end;        /* equal: none */
 };
 
-/* The machine without what virt_fdt_fix() adds; `devices` as above.  The blob is the caller's
+/* The machine without what virt_fdt_fix() adds; `devices` as above; `platform` may be NULL.  The blob is the caller's
  * (free()) and has room to grow. */
-void *virt_fdt_make(const struct virt_config *c, unsigned devices, struct err *e);
+void *virt_fdt_make(const struct virt_config *c, unsigned devices,
+                    const struct virt_platform *platform, struct err *e);
 /* Reads and checks a blob from a file (-dtb), with room to grow; free() it. */
 void *virt_fdt_load(const char *path, struct err *e);
 /* Memory nodes and /chosen as they are for this boot; also for a blob from a file. */

@@ -33,6 +33,8 @@
 #define VIRT_VIRTIO_N 32
 #define VIRT_PLATFORM_BASE 0x0c000000u
 #define VIRT_PLATFORM_BYTES 0x02000000u
+#define VIRT_PLATFORM_SPI 112
+#define VIRT_PLATFORM_SPIS_N 64
 
 /* Above RAM, but not below this; each at a multiple of its size. */
 #define VIRT_HIGH_BASE UINT64_C(0x4000000000)

@@ -41,7 +41,7 @@ static struct virt *build(struct vm *vm, const struct virt_config *c,
     if (!mem_space_add_ram(vm->mem, VIRT_RAM_BASE, c->ram_bytes, "ram", e) ||
         !virt_intc_build(b, c, e) || !build_vcpus(b, e) ||
         (is_root && (!virt_devices_build(b, c, e) ||
-                     !virt_boot_prepare(&b->boot, c, b->shown, e) ||
+                     !virt_boot_prepare(&b->boot, c, b->shown, &b->platform, e) ||
                      !virt_devices_tell_firmware(b, c, e)))) {
         virt_free(b);
         return NULL;

@@ -2,10 +2,12 @@
 /* struct virt, for the files of this folder:
  *   virt.c      building, reset, freeing
  *   intc.c      interrupt controller and timers, and what the vCPUs' engines ask of them
+ *   platform.c  the platform bus
  *   devices.c   everything else that has registers
  *   boot.c      kernel, initrd, device tree, firmware */
 #pragma once
 #include "board/virt/boot.h"
+#include "board/virt/platform.h"
 #include "board/virt/virt.h"
 #include "dev/intc/gicv3.h"
 #include "vm/device.h"
@@ -45,6 +47,7 @@ struct virt {
     struct device *transport[32];       /* virtio-mmio */
     unsigned plugged_n;
     struct device *plugged[VIRT_DEVICES_MAX];       /* made for -device */
+    struct virt_platform platform;
     unsigned shown;                     /* enum virt_fdt_device */
     struct virt_boot boot;
 };

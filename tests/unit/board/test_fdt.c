@@ -143,7 +143,7 @@ static void against_qemu(const char *args, const struct virt_config *c)
     snprintf(command, sizeof(command), "qemu-system-aarch64 -display none -nic none -M virt,"
              "dumpdtb=%s %s >/dev/null 2>&1", path, args);
     CHECK(!system(command), "%s", command);
-    void *theirs = read_blob(path), *ours = virt_fdt_make(c, devices, &e);
+    void *theirs = read_blob(path), *ours = virt_fdt_make(c, devices, NULL, &e);
     struct virt_fdt_chosen chosen = { .bootargs = c->append };
     CHECK(ours && virt_fdt_fix(ours, c, &chosen, &e) && virt_fdt_seed(ours, &e));
     if (theirs && ours) {

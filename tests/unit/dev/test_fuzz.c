@@ -90,7 +90,8 @@ static void host_side(struct bench *b, struct prng *r)
 /* Not those that need more than the bench gives (an interrupt controller, its vCPUs). */
 static bool can_make(const struct device_class *cls)
 {
-    return cls->regions && !cls->bus && cls != &virtio_mmio_class && cls->regions[0].regs;
+    return cls->regions && cls != &virtio_mmio_class && !cls->regions[0].ops &&
+           (!cls->bus || !strcmp(cls->bus, "platform-bus"));
 }
 
 static void fuzz_registers(const struct device_class *cls, struct prng *r)
@@ -105,7 +106,10 @@ static void fuzz_registers(const struct device_class *cls, struct prng *r)
 
     d = bench_add(b, cls, device_has_option(cls, "chardev") ? "chardev=c0" : "", &g, &irq);
     for (unsigned i = 0; i < rounds * 20; i++) {
-        poke(b, r, g, device_region_size(d, 0), cls->regions[0].regs);
+        unsigned n_region = prng_below(r, device_regions_n(d));
+
+        poke(b, r, g + n_region * UINT64_C(0x10000), device_region_size(d, n_region),
+             cls->regions[n_region].regs);
         if (prng_below(r, 8) == 0) {
             host_side(b, r);
         }
