@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What generated code calls.  All guest state is in struct a64_cpu, except that pc is the page
  * (jit_pc_page) and the offset that comes with the call. */
+#include "accel/jit/fpu.h"
 #include "accel/jit/jit_int.h"
 
 #include "a64.gen.h"
@@ -10,19 +11,8 @@
 #include "isa/a64/model.h"
 #include "isa/a64/pauth.h"
 #include "isa/a64/sysreg.h"
+#include "isa/a64/vecops.h"
 #include "isa/interp/interp.h"
-
-/* MXCSR's sticky flags since the last call become FPSR's. */
-void jit_fpsr_collect(struct a64_cpu *cpu)
-{
-    uint32_t m = __builtin_ia32_stmxcsr();
-
-    if (m & 0x3f) {
-        /* x86: IE DE ZE OE UE PE; Arm: IOC DZC OFC UFC IXC */
-        cpu->fpsr |= (m & 1) | (m >> 1 & 0x1e);
-        __builtin_ia32_ldmxcsr(m & ~0x3fu);
-    }
-}
 
 static struct memop memop_of(uint32_t info)
 {
@@ -85,7 +75,7 @@ static bool store(struct a64_cpu *cpu, uint32_t info, struct memop m)
     return a64_store(cpu, s[0], m, &s[1]);
 }
 
-bool jit_helper_mem(struct a64_cpu *cpu)
+static bool access(struct a64_cpu *cpu)
 {
     struct jit_cpu *v = cpu->jit;
     uint32_t info = cpu->jit_scratch[3];
@@ -122,7 +112,7 @@ void jit_helper_pure(struct a64_cpu *cpu, uint32_t what)
     s[0] = a64_pauth(cpu, s[0], s[1], s[2]);
 }
 
-bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
+static bool help(struct a64_cpu *cpu, uint32_t what)
 {
     struct jit_cpu *v = cpu->jit;
     uint64_t *s = cpu->jit_scratch;
@@ -136,10 +126,8 @@ bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
         interpret(cpu, s[3]);
         return true;
     case A64_H_SYSREG_READ:
-        jit_fpsr_collect(cpu);
         return !a64_sysreg_read(cpu, s[0], s[1], &s[0]);
     case A64_H_SYSREG_WRITE:
-        jit_fpsr_collect(cpu);
         if (a64_sysreg_write(cpu, s[0], s[1], s[2])) {
             cpu->pc += 4;
         }
@@ -166,4 +154,50 @@ bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
     default:
         return interpret(cpu, s[3]);
     }
+}
+
+bool jit_helper_mem(struct a64_cpu *cpu)
+{
+    bool leaves;
+
+    jit_fpu_leave(cpu);
+    leaves = access(cpu);
+    jit_fpu_enter(cpu);
+    return leaves;
+}
+
+bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
+{
+    bool leaves;
+
+    jit_fpu_leave(cpu);
+    leaves = help(cpu, what);
+    jit_fpu_enter(cpu);
+    return leaves;
+}
+
+static void negate(union a64_vreg *v, const union a64_vreg *from, uint32_t arg)
+{
+    unsigned bits = 8u << V_SIZE(arg);
+    uint64_t sign = V_SIZE(arg) == 3 ? fp_sign_bit(FP_D) : UINT64_C(0x8000000080000000);
+
+    v->d[0] = from->d[0] ^ (V_LANES(arg) == 1 ? UINT64_C(1) << (bits - 1) : sign);
+    v->d[1] = from->d[1] ^ sign;
+}
+
+void jit_helper_vslow(struct a64_cpu *cpu, const uint32_t what[2], union a64_vreg *v)
+{
+    uint32_t w = what[0], arg = what[1];
+    const union a64_vreg *a = &v[w >> 16 & 15], *b = &v[w >> 20 & 15], *c = &v[w >> 24 & 15];
+    union a64_vreg na, nc;
+
+    if (w & 1u << 14) {
+        negate(&na, a, arg);
+        a = &na;
+    }
+    if (w & 1u << 15) {
+        negate(&nc, c, arg);
+        c = &nc;
+    }
+    vop_rows[w & 0x3fff].fn(cpu, arg, &v[w >> 28], a, b, c);
 }

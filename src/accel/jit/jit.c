@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "accel/jit/fpu.h"
 #include "accel/jit/jit_int.h"
 
 #include "base/base.h"
@@ -205,7 +206,9 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         }
         if (!a64_mode_of(cpu, &mode)) {
             jit->stats.interp_steps++;
+            jit_fpu_leave(cpu);
             interp_run(cpu, 1);
+            jit_fpu_enter(cpu);
             continue;
         }
         if (v->mode_seen[cpu->el] != mode) {
@@ -217,7 +220,9 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         if (j->key == cpu->pc) {
             return j->code;
         }
+        jit_fpu_leave(cpu);
         b = block_at(v, cpu, mode);
+        jit_fpu_enter(cpu);
         if (b) {
             j = &cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc)];
             j->key = cpu->pc;
@@ -268,6 +273,7 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
 {
     struct jit_cpu *v = cpu->jit;
     const uint8_t *code;
+    uint32_t mxcsr;
 
     if (!v) {
         v = calloc(1, sizeof(*v));
@@ -281,12 +287,14 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
         cpu->jit = v;
     }
     cache_follow(v, cpu);
+    mxcsr = _mm_getcsr();
+    jit_fpu_enter(cpu);
     code = jit_next(cpu);
     if (code != v->cache->leave) {
-        __builtin_ia32_ldmxcsr(0x1f80);
         ((void (*)(struct a64_cpu *, const uint8_t *))(uintptr_t)v->cache->enter)(cpu, code);
-        jit_fpsr_collect(cpu);
     }
+    jit_fpu_leave(cpu);
+    _mm_setcsr(mxcsr);
     struct jit_cache *c = v->cache, *old = v->old;
     v->cache = v->old = NULL;
     jit_cache_unref(jit, c);

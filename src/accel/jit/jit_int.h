@@ -10,6 +10,8 @@
 
 enum { JIT_HASH_BITS = 18, JIT_PAGE_BITS = 12 };
 
+union a64_vreg;
+
 struct jit_block {
     uint64_t gpa;
     struct jit_block *page_next;        /* of the same bucket of pages */
@@ -76,7 +78,7 @@ struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mod
 /* helpers.c: what generated code calls.  true: leave the block. */
 bool jit_helper_mem(struct a64_cpu *cpu);
 bool jit_helper_call(struct a64_cpu *cpu, uint32_t what);
-void jit_fpsr_collect(struct a64_cpu *cpu);
+void jit_helper_vslow(struct a64_cpu *cpu, const uint32_t what[2], union a64_vreg *v);
 void jit_helper_pure(struct a64_cpu *cpu, uint32_t what);
 
 /* jit.c: the code to go on with at cpu->pc (run view). */

@@ -210,40 +210,36 @@ static void vcall(struct x64 *a, struct jit_cache *c)
     x64_b(a, 0xc3);
 }
 
-/* The same on the operands A, B, C in the frame; the result goes to D.  All registers survive
- * but RAX: an exceptional case of an operation that is inline otherwise. */
+/* A primitive whose operands and result are in vector registers, which the two words after the
+ * call tell: emit_x64/gen_fp.c.  All other registers survive but RAX. */
 static void vslow(struct x64 *a, struct jit_cache *c)
 {
     static const int saved[] = { RCX, RDX, RSI, RDI };
-    int32_t frame = 40 + 14 * 16, operands = frame + 8 + GEN_OPERANDS;
+    int32_t frame = 40 + 16 * 16;
 
     c->thunk[GEN_T_VSLOW] = a->p;
     sp_add(a, -frame);
     for (unsigned i = 0; i < 4; i++) {
-        x64_store(a, true, x64_at(RSP, i * 8), saved[i]);
+        x64_store(a, true, x64_at(RSP, 256 + i * 8), saved[i]);
     }
-    for (unsigned i = 0; i < 14; i++) {
-        x64_vm(a, 0x11 | OP_0F, i, 0, x64_at(RSP, 32 + i * 16));
+    for (unsigned i = 0; i < 16; i++) {
+        x64_vm(a, 0x29 | OP_0F, i, 0, x64_at(RSP, i * 16));
     }
     pinned(a, c->jit, true, CALLER_SAVED);
     x64_mov_rr(a, true, RDI, RBP);
-    x64_load(a, false, RSI, at(c->jit->guest.scratch + 24));
-    x64_lea(a, true, RDX, x64_at(RSP, operands + 48));
-    x64_lea(a, true, RCX, x64_at(RSP, operands));
-    x64_lea(a, true, R8, x64_at(RSP, operands + 16));
-    x64_lea(a, true, R9, x64_at(RSP, operands + 32));
-    x64_rr(a, 0x6b, RAX, RAX);
-    x64_b(a, sizeof(struct vop_row));
-    x64_mov_ri(a, R11, (uintptr_t)vop_rows + offsetof(struct vop_row, fn));
-    x64_rm(a, 0xff, 2, x64_idx(R11, RAX, 0, 0));
+    x64_load(a, true, RSI, x64_at(RSP, frame));
+    x64_mov_rr(a, true, RDX, RSP);
+    call_c(a, jit_helper_vslow);
     pinned(a, c->jit, false, CALLER_SAVED);
     for (unsigned i = 0; i < 4; i++) {
-        x64_load(a, true, saved[i], x64_at(RSP, i * 8));
+        x64_load(a, true, saved[i], x64_at(RSP, 256 + i * 8));
     }
-    for (unsigned i = 0; i < 14; i++) {
-        x64_vm(a, 0x10 | OP_0F, i, 0, x64_at(RSP, 32 + i * 16));
+    for (unsigned i = 0; i < 16; i++) {
+        x64_vm(a, 0x28 | OP_0F, i, 0, x64_at(RSP, i * 16));
     }
+    x64_load(a, true, RAX, x64_at(RSP, 15 * 16));
     sp_add(a, frame);
+    x64_alu_mi(a, ALU_ADD, true, x64_at(RSP, 0), 8);
     x64_b(a, 0xc3);
 }
 

@@ -84,6 +84,10 @@ static inline void fccmp(env *e, unsigned size, unsigned cc, unsigned signal_nan
                          unsigned nzcv)
 {
     uint32_t arg = V_ARG(size, size, signal_nans);
+
+    if (v_fccmp(e, arg, cc, n, m, nzcv)) {
+        return;
+    }
     val holds = cond(e, cc);
     val a = sel(e, holds, v_to_val(e, 1u << size, 0, n), imm(e, 0));
     val b = sel(e, holds, v_to_val(e, 1u << size, 0, m), imm(e, 0));

@@ -10,7 +10,8 @@
 #include "isa/a64/translate_env.h"
 #include "isa/a64/vecops.h"
 #include "isa/a64/vocab.h"
-#include "isa/emit_x64/gen.h"
+#include "isa/emit_x64/gen_fp.h"
+#include "isa/softfp/softfp.h"
 
 #include <assert.h>
 #include <string.h>
@@ -123,7 +124,7 @@ bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode)
     }
     *mode = (cpu->el ? A64_MODE_EL1 : 0) |
             (fpen == 3 || (fpen == 1 && cpu->el) ? A64_MODE_FP : 0) |
-            (cpu->fpcr == 0 ? A64_MODE_FP_PLAIN : 0);
+            (cpu->fpcr & FPCR_FZ ? 0 : A64_MODE_FP_PLAIN);
     return true;
 }
 
@@ -134,6 +135,7 @@ void a64_gen_guest(struct gen_guest *g)
         g->var[i] = i == 31 ? offsetof(struct a64_cpu, sp) : offsetof(struct a64_cpu, x) + 8 * i;
         g->var[IR_VAR_VEC + i] = offsetof(struct a64_cpu, v) + 16 * i;
     }
+    g->fpsr = offsetof(struct a64_cpu, fpsr);
     g->nzcv = offsetof(struct a64_cpu, nzcv_);
     g->pc = offsetof(struct a64_cpu, pc);
     g->pc_page = offsetof(struct a64_cpu, jit_pc_page);

@@ -5,15 +5,27 @@ static inline vec rd_v(env *e, unsigned r) { return (vec){ ir_get(e->ir, IR_VAR_
 
 static inline void wr_v(env *e, unsigned r, vec v) { ir_put(e->ir, IR_VAR_VEC + r, v.r); }
 
+/* The value with nothing but zeroes above `bytes`. */
+static inline ir_ref v_low(env *e, ir_ref v, unsigned bytes)
+{
+    struct ir *ir = e->ir;
+    ir_ref r = ir->op[v].low;
+
+    if (gen_vec_bytes(ir, v) <= bytes) {
+        return v;
+    }
+    if (r && r < ir->n && ir->op[r].op == IR_VLOW && ir->op[r].a == v && ir->op[r].cc == bytes) {
+        return r;
+    }
+    r = ir_emit(ir, IR_VLOW, true, v, 0, 0, 0);
+    ir->op[r].cc = bytes;
+    ir->op[v].low = r;
+    return r;
+}
+
 static inline void wr_v_low(env *e, unsigned bytes, unsigned r, vec v)
 {
-    ir_ref low = v.r;
-
-    if (bytes < 16) {
-        low = ir_emit(e->ir, IR_VLOW, true, v.r, 0, 0, 0);
-        e->ir->op[low].cc = bytes;
-    }
-    ir_put(e->ir, IR_VAR_VEC + r, low);
+    ir_put(e->ir, IR_VAR_VEC + r, v_low(e, v.r, bytes));
 }
 
 static inline vec v_from_val(env *e, val a)
@@ -23,8 +35,13 @@ static inline vec v_from_val(env *e, val a)
 
 static inline val v_to_val(env *e, unsigned bytes, unsigned lane, vec a)
 {
-    ir_ref r = ir_emit(e->ir, IR_VTO, bytes == 8, a.r, 0, 0, lane);
+    const struct ir_op *p = &e->ir->op[a.r];
+    ir_ref r;
 
+    if (p->op == IR_VFROM && lane == 0 && bytes >= 4) {
+        return R(bytes == 8 ? p->a : ir_zx32(e->ir, p->a));
+    }
+    r = ir_emit(e->ir, IR_VTO, bytes == 8, a.r, 0, 0, lane);
     e->ir->op[r].cc = bytes;
     return R(r);
 }
@@ -71,17 +88,25 @@ static inline ir_ref fit_const(env *e, ir_ref v, unsigned lg)
     return v_imm(e, lg == 3 ? p->k : p->k & UINT32_MAX >> (32 - (8 << lg)), 0).r;
 }
 
+#include "isa/a64/translate_fp.h"
+
 static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b, ir_ref c)
 {
     uint64_t k = vop | (uint64_t)arg << 16;
-    bool plain = (e->b->mode & A64_MODE_FP_PLAIN) || vop_rows[vop].effect != VOP_FP;
     ir_ref r;
 
+    if (vop_rows[vop].effect == VOP_FP && (e->b->mode & A64_MODE_FP_PLAIN) &&
+        (r = fp_primitive(e, k, a, b, c))) {
+        return (vec){ r };
+    }
+    if (vop == VOP_orr && a == b) {
+        return (vec){ v_low(e, a, 1u << V_LG(arg)) };
+    }
     if (vop == VOP_and || vop == VOP_bic || vop == VOP_orr || vop == VOP_eor) {
         a = fit_const(e, a, V_LG(arg));
         b = fit_const(e, b, V_LG(arg));
     }
-    if (plain && gen_vec_native(k)) {
+    if (vop_rows[vop].effect != VOP_FP && gen_vec_native(k)) {
         r = ir_emit(e->ir, b ? c ? IR_V3 : IR_V2 : IR_V1, true, a, b, c, k);
         e->ir->op[r].x = vop_rows[vop].effect != VOP_PURE;
         return (vec){ r };

@@ -147,6 +147,9 @@ static inline val v_to_val(env *e, unsigned bytes, unsigned lane, vec a);   /* z
 static inline vec v_insert(env *e, unsigned bytes, unsigned lane, vec into, val a);
 static inline vec v_dup(env *e, unsigned bytes, val a);
 static inline vec v_imm(env *e, uint64_t lo, uint64_t hi);
+/* FCCMP of the low lanes (arg as of the primitive fcmp).  false: this engine leaves it to the
+ * caller to compose it. */
+static inline bool v_fccmp(env *e, uint32_t arg, unsigned cc, vec n, vec m, unsigned nzcv);
 static inline void fp_access_check(env *e);      /* CPACR_EL1.FPEN; first in every FP/SIMD body */
 /* Every other vector or FP operation is one row of vecops.def: a C reference function
  * `vop_NAME` (vecops.c) that the interpreter calls and the JIT falls back to, and a wrapper

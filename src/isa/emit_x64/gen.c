@@ -3,6 +3,7 @@
 #include "isa/emit_x64/gen.h"
 
 #include "base/base.h"
+#include "isa/emit_x64/gen_fp.h"
 #include "isa/emit_x64/gen_int.h"
 
 #include <assert.h>
@@ -63,7 +64,8 @@ static int spill_alloc(struct gen *g, bool vec)
 /* Somewhere but in a scratch register (or, `in_mem`, somewhere but in any register)? */
 static bool has_home(const struct gen *g, ir_ref v)
 {
-    return g->ir->op[v].op == IR_CONST || g->val[v].var >= 0 || g->val[v].spill >= 0;
+    return g->ir->op[v].op == IR_CONST || g->ir->op[v].op == IR_VCONST ||
+           g->val[v].var >= 0 || g->val[v].spill >= 0;
 }
 
 static void reg_to_spill(struct gen *g, ir_ref v, int reg)
@@ -187,7 +189,9 @@ int gen_vuse(struct gen *g, ir_ref v)
         return r;
     }
     r = alloc(g, true);
-    if (g->val[v].var >= 0) {
+    if (g->ir->op[v].op == IR_VCONST) {
+        gen_vconst(g, r, g->ir->op[v].k, g->ir->op[v].k2);
+    } else if (g->val[v].var >= 0) {
         x64_vm(&g->c, 0x28 | OP_0F, r, 0, var_at(g, g->val[v].var));
     } else if (g->val[v].spill >= 0) {
         x64_vm(&g->c, 0x28 | OP_0F, r, 0, spill_at(g->val[v].spill, true));
@@ -204,7 +208,7 @@ struct x64_mem gen_vslot(struct gen *g, ir_ref v)
         return var_at(g, g->val[v].var);
     }
     if (g->val[v].spill < 0) {
-        reg_to_spill(g, v, g->val[v].reg);
+        reg_to_spill(g, v, gen_vuse(g, v));
     }
     return spill_at(g->val[v].spill, true);
 }
@@ -271,6 +275,12 @@ int gen_vdef(struct gen *g, ir_ref v)
 }
 
 /* ---- flags ---- */
+/* Is it the flags of a floating-point comparison, as UCOMIS leaves them, that EFLAGS holds? */
+static bool ef_is_fp(const struct gen *g)
+{
+    return g->ef && g->ef_fp && g->ir->op[g->ef].op == IR_VFCMP;
+}
+
 void gen_flags_sync(struct gen *g, ir_ref f)
 {
     if (g->mf == f) {
@@ -278,6 +288,11 @@ void gen_flags_sync(struct gen *g, ir_ref f)
     }
     if (g->ef != f) {
         g->failed = true;       /* cannot be: flags are saved before they are destroyed */
+        return;
+    }
+    if (ef_is_fp(g)) {
+        gen_fp_flags_store(g);
+        g->mf = f;
         return;
     }
     if (g->ef_inv) {
@@ -304,7 +319,10 @@ void gen_clobber_ef(struct gen *g)
 void gen_flags_load(struct gen *g, ir_ref f)
 {
     if (g->ef == f && f) {
-        return;
+        if (!ef_is_fp(g)) {
+            return;
+        }
+        gen_flags_sync(g, f);
     }
     assert(g->mf == f || g->failed);
     x64_rm(&g->c, 0xb7 | OP_0F, RAX, gen_at(g, g->guest->nzcv));       /* movzx eax, word */
@@ -313,6 +331,7 @@ void gen_flags_load(struct gen *g, ir_ref f)
     x64_b(&g->c, 0x9e);                                                 /* sahf */
     g->ef = f;
     g->ef_inv = false;
+    g->ef_fp = 0;
     g->logic = 0;
 }
 
@@ -332,6 +351,14 @@ enum x64_cc gen_cc(struct gen *g, ir_ref f, unsigned arm_cc)
         CC_E, CC_NE, CC_B, CC_AE, CC_S, CC_NS, CC_O, CC_NO, CC_A, CC_BE, CC_GE, CC_L, CC_G, CC_LE,
     };
 
+    if (f && g->ef == f && ef_is_fp(g)) {
+        int cc = gen_fp_cc(g, arm_cc);
+        if (cc >= 0) {
+            return cc;
+        }
+        gen_flags_sync(g, f);
+        g->ef = 0;
+    }
     if ((g->ef != f || !f) && arm_cc < 8) {
         /* One flag of those in memory. */
         int32_t off = g->guest->nzcv + (arm_cc >> 1 == 3 ? 0 : 1);
@@ -371,7 +398,8 @@ void gen_save_live(struct gen *g, bool clobber)
         }
         v = g->xmm[r];
         if (v) {
-            if (live_after(g, v) && (clobber || !has_home(g, v))) {
+            if (live_after(g, v) && (clobber || !has_home(g, v)) &&
+                g->ir->op[v].op != IR_VCONST) {
                 reg_to_spill(g, v, r);
             }
             g->val[v].reg = -1;
@@ -409,7 +437,7 @@ struct gen_stub *gen_stub(struct gen *g, unsigned kind)
     s = &g->stub[g->stub_n++];
     memset(s, 0, sizeof(*s));
     s->kind = kind;
-    s->a = s->d1 = s->d2 = s->vec1 = s->vec2 = s->vec3 = s->vec4 = -1;
+    s->a = s->d1 = s->d2 = s->vec1 = s->vec2 = -1;
     return s;
 }
 
@@ -652,7 +680,7 @@ static void stenv(struct gen *g, const struct ir_op *p)
 static void generate(struct gen *g, const struct ir_op *p)
 {
     switch (p->op) {
-    case IR_NOP: case IR_CONST: case IR_SECOND:
+    case IR_NOP: case IR_CONST: case IR_VCONST: case IR_SECOND:
         break;
     case IR_GET: case IR_VGET:
         get(g, p);
@@ -679,9 +707,12 @@ static void generate(struct gen *g, const struct ir_op *p)
     case IR_EXITC: case IR_EXIT: case IR_EXITR: case IR_EXITX:
         leave(g, p);
         break;
-    case IR_VFROM: case IR_VTO: case IR_VINS: case IR_VDUP: case IR_VCONST: case IR_VLOW:
-    case IR_V1: case IR_V2: case IR_V3: case IR_VCALL: case IR_VFCMP:
+    case IR_VFROM: case IR_VTO: case IR_VINS: case IR_VDUP: case IR_VLOW:
+    case IR_V1: case IR_V2: case IR_V3: case IR_VCALL:
         gen_vec(g);
+        break;
+    case IR_VI2F: case IR_VF2I: case IR_VFCMP: case IR_VFCCMP:
+        gen_fp(g);
         break;
     default:
         gen_int(g);
@@ -736,7 +767,7 @@ static void stub(struct gen *g, struct gen_stub *s)
         x64_store(c, true, gen_at(g, g->guest->pc), RAX);
         x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
         break;
-    case GEN_STUB_FP: case GEN_STUB_FCMP:
+    case GEN_STUB_VSLOW: case GEN_STUB_QC:
         gen_fp_stub(g, s);
         break;
     case GEN_STUB_LOOKUP:
@@ -764,6 +795,8 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest
     g->ef = g->mf = g->logic = 0;
     g->ef_inv = g->failed = false;
     g->stub_n = g->exit_n = 0;
+    g->lit_n = g->lit_use_n = 0;
+    g->ef_fp = 0;
     memset(g->host, 0, sizeof(g->host));
     memset(g->xmm, 0, sizeof(g->xmm));
     memset(g->var_cur, 0, sizeof(g->var_cur));
@@ -792,6 +825,9 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest
         if (g->c.end - g->c.p < 1024) {
             return false;
         }
+    }
+    if (!gen_lits_flush(g)) {
+        return false;
     }
     out->stale = g->c.p;
     x64_mov_ri(&g->c, RAX, pc_off);

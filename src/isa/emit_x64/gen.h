@@ -29,7 +29,7 @@
 /* The guest state as generated code sees it: offsets from RBP and the like. */
 struct gen_guest {
     int32_t var[IR_VAR_N];
-    int32_t nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size;
+    int32_t fpsr, nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size;
     int32_t read, write, jump;          /* from the TLB set */
     unsigned tlb_bits, jump_pages_log2, jump_per_page_log2;
 };
@@ -41,7 +41,7 @@ enum gen_thunk {
     GEN_T_CALL,         /* helper EAX, arguments and result in scratch[]; may not return */
     GEN_T_PURE,         /* helper EAX that only computes and cannot leave */
     GEN_T_VCALL,        /* vector primitive EAX */
-    GEN_T_VSLOW,        /* the same, on operands at GEN_OPERANDS; keeps all registers */
+    GEN_T_VSLOW,        /* the same, on registers, keeping all others: see gen_fp_slow() */
     GEN_T_LINK,         /* first use of a direct exit */
     GEN_T_LOOKUP,       /* go on at the guest address in pc */
     GEN_T_LEAVE,        /* a poll at the guest address in pc */
@@ -60,9 +60,9 @@ enum {
     GEN_MI_ACQUIRE = 1 << 24, GEN_MI_RELEASE = 1 << 25, GEN_MI_ATOMIC = 1 << 26,
 };
 
-enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_OPERANDS = GEN_SPILLS * 8 + GEN_VSPILLS * 16,
-       GEN_FRAME = GEN_OPERANDS + 64 + 32,
-       GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024 };
+enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_FRAME = GEN_SPILLS * 8 + GEN_VSPILLS * 16 + 64,
+       GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024, GEN_LITS_MAX = 64,
+       GEN_LIT_USES_MAX = 768 };
 
 /* Where patchable exits are, for the caller's statistics. */
 struct gen_result {
@@ -77,7 +77,7 @@ struct gen_stub {
     uint8_t cc, x;
     bool sync_flags, ef_inv, vec_live, poll;
     int8_t a, d1, d2;           /* host registers: address, data; -1 = none */
-    int8_t vec1, vec2, vec3, vec4;
+    int8_t vec1, vec2;
     uint8_t *from;              /* displacement to patch to here */
     uint8_t *from2, *from3, *from4, *from5;
     uint8_t *back;
@@ -103,12 +103,21 @@ struct gen {
     uint32_t spills, vspills;
     uint16_t ef, mf;
     bool ef_inv;
+    uint8_t ef_fp;              /* EFLAGS of a VFCMP: UCOMIS (1), operands swapped (2) */
     uint16_t logic;             /* EFLAGS are those of the result of this AND … */
     bool logic_sf;
     uint32_t id;                /* of the block, for the link routine */
     unsigned stub_n, exit_n;
     bool failed;
     struct gen_stub stub[GEN_STUBS_MAX];
+    unsigned lit_n, lit_use_n;  /* 16-byte constants behind the code */
+    struct {
+        uint64_t lo, hi;
+    } lit[GEN_LITS_MAX];
+    struct {
+        uint8_t *at;            /* RIP-relative displacement */
+        uint8_t lit, more;      /* bytes of the instruction after it */
+    } lit_use[GEN_LIT_USES_MAX];
 };
 
 /* Generates the block at `code` (write view), which will run at `code` + `run_delta`.  False:
@@ -135,12 +144,9 @@ struct x64_mem gen_vslot(struct gen *g, ir_ref v);  /* memory that holds the vec
 void gen_mem(struct gen *g);
 void gen_mem_stub(struct gen *g, struct gen_stub *s);
 void gen_vec(struct gen *g);
+void gen_vconst(struct gen *g, int d, uint64_t lo, uint64_t hi);
 bool gen_vec_native(uint64_t k);                    /* is there a case for the primitive? */
-void gen_fp(struct gen *g);                         /* floating point that is native */
-bool gen_fp_native(unsigned vop, uint32_t arg);
-void gen_fcmp(struct gen *g);
-void gen_fp_stub(struct gen *g, struct gen_stub *s);
-unsigned gen_vec_bytes(const struct gen *g, ir_ref v);   /* above these it is known to be zero */
+unsigned gen_vec_bytes(const struct ir *ir, ir_ref v);   /* above these it is known to be zero */
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
-enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_FP,
-       GEN_STUB_FCMP };
+enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
+       GEN_STUB_QC };

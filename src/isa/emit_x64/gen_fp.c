@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Floating point of FPCR = 0 by the host's own instructions (MXCSR: round to nearest, all
- * exceptions masked; its sticky flags are FPSR's, collected when FPSR is read).
+/* Scalar and vector floating point, single and double precision, with Arm's results.
  *
- * The host differs from Arm in NaNs (sign of the default NaN, which operand wins), in results
- * that are exactly the smallest normal number (tininess is found before rounding by Arm, after
- * it by x86: FPSR.UFC), and in conversions out of range.  Each of these is tested for and goes
- * to a stub that calls the reference function of the primitive. */
-#include "isa/emit_x64/gen.h"
+ * MXCSR has the guest's rounding mode and the guest's cumulative flags while translated code
+ * runs (accel/jit/fpu.h).  FPCR.FZ is 0 here: blocks with FZ call the primitives in C.  Then the
+ * host's result and flags are Arm's, but for
+ *
+ *   NaNs      x86's default NaN is negative, FMA has another order of operands, FMAX and FMIN
+ *             another rule, FPCR.DN is unknown to it: a NaN in the result (FMAX, FMIN: in an
+ *             operand) goes to the primitive in C.
+ *   tininess  Arm detects it before rounding, x86 after.  The two differ only where the result
+ *             is the smallest normal number, and inexact (SDM vol. 1, 4.9.1.5; DDI 0487,
+ *             FPRound()).  A sum is never both tiny and inexact; the others check for that.
+ *   integers  Out of range x86 gives the "indefinite integer" and Invalid; Arm saturates.
+ *
+ * What the host has raised by then, Arm raises too, so the slow way only adds flags.
+ *
+ * The slow way (GEN_T_VSLOW) takes operands from their registers and puts the result into its
+ * own; so the destination is never one of the operands. */
+#include "isa/emit_x64/gen_fp.h"
 
 #include "isa/a64/vecops.h"
+#include "isa/emit_x64/gen_int.h"
 #include "isa/softfp/softfp.h"
 
 #include <assert.h>
@@ -17,303 +29,631 @@
 #define P38(op) ((op) | OP_0F38 | OP_66)
 #define P3A(op) ((op) | OP_0F3A | OP_66)
 
-bool gen_fp_native(unsigned vop, uint32_t arg)
+enum { T0 = 15, T1 = 14 };      /* scratch */
+
+static const struct ir_op *op(const struct gen *g)
 {
-    unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg), int_lg = V_INT_LG(x);
+    return &g->ir->op[g->i];
+}
+
+/* ---- constants ---- */
+static void lit(struct gen *g, unsigned o, unsigned reg, unsigned vvvv, uint64_t lo, uint64_t hi,
+                unsigned more)
+{
+    unsigned i = 0;
+
+    while (i < g->lit_n && (g->lit[i].lo != lo || g->lit[i].hi != hi)) {
+        i++;
+    }
+    if (i == GEN_LITS_MAX || g->lit_use_n == GEN_LIT_USES_MAX) {
+        g->failed = true;
+        i = 0;
+        g->lit_use_n = 0;
+    }
+    if (i >= g->lit_n) {
+        g->lit[i].lo = lo;
+        g->lit[i].hi = hi;
+        g->lit_n = i + 1;
+    }
+    x64_vex(&g->c, o, 0, reg, vvvv, 0, 0);
+    x64_b(&g->c, (reg & 7) << 3 | 5);
+    g->lit_use[g->lit_use_n].at = g->c.p;
+    g->lit_use[g->lit_use_n].lit = i;
+    g->lit_use[g->lit_use_n++].more = more;
+    x64_d(&g->c, 0);
+}
+
+void gen_lit(struct gen *g, unsigned o, unsigned reg, unsigned vvvv, uint64_t lo, uint64_t hi)
+{
+    lit(g, o, reg, vvvv, lo, hi, 0);
+}
+
+void gen_lit_i(struct gen *g, unsigned o, unsigned reg, unsigned vvvv, uint64_t lo, uint64_t hi,
+               uint8_t imm)
+{
+    lit(g, o, reg, vvvv, lo, hi, 1);
+    x64_b(&g->c, imm);
+}
+
+bool gen_lits_flush(struct gen *g)
+{
+    uint8_t *first;
+
+    if (!g->lit_n) {
+        return true;
+    }
+    while ((uintptr_t)g->c.p & 15) {
+        x64_b(&g->c, 0xcc);
+    }
+    first = g->c.p;
+    if (g->c.end - first < (ptrdiff_t)(16 * g->lit_n + 256)) {
+        return false;
+    }
+    for (unsigned i = 0; i < g->lit_n; i++) {
+        x64_q(&g->c, g->lit[i].lo);
+        x64_q(&g->c, g->lit[i].hi);
+    }
+    for (unsigned i = 0; i < g->lit_use_n; i++) {
+        int32_t d = first + 16 * g->lit_use[i].lit - (g->lit_use[i].at + 4 + g->lit_use[i].more);
+        memcpy(g->lit_use[i].at, &d, 4);
+    }
+    return true;
+}
+
+/* ---- the slow way ---- */
+struct regs {
+    int a, b, c, d;             /* -1 = none */
+};
+
+static uint32_t field(int r)
+{
+    return r < 0 ? 0 : r;
+}
+
+/* To be taken by the jump whose displacement is `from`; the caller sets `back`. */
+static struct gen_stub *slow(struct gen *g, uint8_t *from, struct regs r)
+{
+    struct gen_stub *s = gen_stub(g, GEN_STUB_VSLOW);
+    uint64_t k = op(g)->k;
+
+    s->from = from;
+    s->info = (k & 0x3fff) | (k & GEN_FP_NEG_A ? 1u << 14 : 0) | (k & GEN_FP_NEG_C ? 1u << 15 : 0) |
+              field(r.a) << 16 | field(r.b) << 20 | field(r.c) << 24 | field(r.d) << 28;
+    s->const1 = k >> 16 & UINT32_MAX;
+    s->back = g->c.p;
+    return s;
+}
+
+void gen_fp_stub(struct gen *g, const struct gen_stub *s)
+{
+    x64_patch(s->from, g->c.p);
+    if (s->kind == GEN_STUB_QC) {
+        x64_rm(&g->c, 0x81, ALU_OR, gen_at(g, g->guest->fpsr));
+        x64_d(&g->c, FPSR_QC);
+        x64_jmp_to(&g->c, s->back);
+        return;
+    }
+    if (s->a >= 0) {
+        x64_v(&g->c, P(0x6e) | OP_W, T0, 0, s->a);
+    }
+    x64_call(&g->c, g->thunk[GEN_T_VSLOW]);
+    x64_d(&g->c, s->info);
+    x64_d(&g->c, s->const1);
+    if (s->d1 >= 0) {
+        x64_mov_rr(&g->c, true, s->d1, RAX);
+    }
+    x64_jmp_to(&g->c, s->back);
+}
+
+/* ---- arithmetic ---- */
+struct fmt {
+    bool dbl, scalar;
+};
+
+static struct fmt fmt_of(uint32_t arg)
+{
+    return (struct fmt){ V_SIZE(arg) == 3, V_LG(arg) == V_SIZE(arg) };
+}
+
+/* The scalar or packed form for the format. */
+static unsigned form(struct fmt f, unsigned o)
+{
+    return o | OP_0F | (f.scalar ? (f.dbl ? OP_F2 : OP_F3) : (f.dbl ? OP_66 : 0));
+}
+
+static const uint64_t abs_mask[2] = { UINT64_C(0x7fffffff7fffffff), UINT64_C(0x7fffffffffffffff) };
+static const uint64_t min_normal[2] = {
+    UINT64_C(0x0080000000800000), UINT64_C(0x0010000000000000),
+};
+
+/* Jumps if a lane of `d` is NaN, or, `tiny`, the smallest normal number. */
+static uint8_t *jump_if_odd(struct gen *g, int d, struct fmt f, bool tiny)
+{
+    unsigned pd = f.dbl ? OP_66 : 0;
+
+    if (tiny) {
+        gen_lit(g, 0x54 | OP_0F | pd, T0, d, abs_mask[f.dbl], abs_mask[f.dbl]);     /* vandps */
+    }
+    if (f.scalar) {
+        if (tiny) {
+            gen_lit(g, 0x2e | OP_0F | pd, T0, 0, min_normal[f.dbl], min_normal[f.dbl]);
+            return x64_jcc(&g->c, CC_E);
+        }
+        x64_v(&g->c, 0x2e | OP_0F | pd, d, 0, d);                                   /* vucomiss */
+        return x64_jcc(&g->c, CC_P);
+    }
+    if (tiny) {
+        gen_lit_i(g, 0xc2 | OP_0F | pd, T0, T0, min_normal[f.dbl], min_normal[f.dbl],
+                  8);                                                               /* EQ_UQ */
+    } else {
+        x64_vi(&g->c, 0xc2 | OP_0F | pd, T0, d, d, 3);                              /* UNORD_Q */
+    }
+    x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T0);                                    /* vmovmskps */
+    x64_test_rr(&g->c, false, RAX, RAX);
+    return x64_jcc(&g->c, CC_NE);
+}
+
+static void arithmetic(struct gen *g, unsigned o, bool tiny)
+{
+    const struct ir_op *p = op(g);
+    struct fmt f = fmt_of(p->k >> 16);
+    struct regs r = { gen_vuse(g, p->a), p->b ? gen_vuse(g, p->b) : -1, -1, -1 };
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    if (r.b < 0) {                      /* vsqrt: packed has one operand */
+        x64_v(&g->c, form(f, o), r.d, f.scalar ? r.a : 0, r.a);
+    } else if (f.scalar && gen_vec_bytes(g->ir, p->a) > 1u << V_SIZE(p->k >> 16)) {
+        x64_v(&g->c, form(f, o), r.d, r.b, r.a);        /* zero above comes from b */
+    } else {
+        x64_v(&g->c, form(f, o), r.d, r.a, r.b);
+    }
+    slow(g, jump_if_odd(g, r.d, f, tiny), r);
+}
+
+static void multiply_add(struct gen *g)
+{
+    static const uint8_t opcode[4] = { 0xb8, 0xbc, 0xba, 0xbe };    /* 231: madd nmadd msub nmsub */
+    const struct ir_op *p = op(g);
+    struct fmt f = fmt_of(p->k >> 16);
+    unsigned neg = (p->k & GEN_FP_NEG_A ? 1 : 0) | (p->k & GEN_FP_NEG_C ? 2 : 0);
+    struct regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), gen_vuse(g, p->c), -1 };
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    x64_v(&g->c, 0x28 | OP_0F, r.d, 0, r.c);
+    x64_v(&g->c, P38(opcode[neg] + f.scalar) | x64_w(f.dbl), r.d, r.a, r.b);
+    slow(g, jump_if_odd(g, r.d, f, true), r);
+}
+
+/* FMAX … FMINNM of numbers: the two orders of operands differ only for zeros, of which FMAX wants
+ * the positive one and FMIN the negative one. */
+static void extremum(struct gen *g, unsigned o)
+{
+    const struct ir_op *p = op(g);
+    struct fmt f = fmt_of(p->k >> 16);
+    unsigned pd = f.dbl ? OP_66 : 0;
+    struct regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), -1, -1 };
+    struct gen_stub *s;
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    if (f.scalar) {
+        x64_v(&g->c, 0x2e | OP_0F | pd, r.a, 0, r.b);
+        s = slow(g, x64_jcc(&g->c, CC_P), r);
+    } else {
+        x64_vi(&g->c, 0xc2 | OP_0F | pd, T0, r.a, r.b, 3);
+        x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T0);
+        x64_test_rr(&g->c, false, RAX, RAX);
+        s = slow(g, x64_jcc(&g->c, CC_NE), r);
+    }
+    x64_v(&g->c, form(f, o), T0, r.a, r.b);
+    x64_v(&g->c, form(f, o), T1, r.b, r.a);
+    x64_v(&g->c, (o == 0x5f ? 0x54 : 0x56) | OP_0F, r.d, T0, T1);
+    s->back = g->c.p;
+}
+
+static void compare_to_mask(struct gen *g, unsigned predicate)
+{
+    const struct ir_op *p = op(g);
+    struct fmt f = fmt_of(p->k >> 16);
+    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b), d = gen_vdef(g, g->i);
+
+    x64_vi(&g->c, form(f, 0xc2), d, a, b, predicate);
+}
+
+/* ---- rounding and conversion ---- */
+/* The immediate of VROUND; -1 for round to nearest, ties away. */
+static int round_imm(unsigned x)
+{
+    static const int8_t rc[8] = { 0, 2, 1, 3, -1, -1, -1, 4 };
+
+    return rc[V_ROUND_OF(x)];
+}
+
+enum { ROUND_QUIET = 8 };
+
+static void vround(struct gen *g, struct fmt f, int d, int a, unsigned imm)
+{
+    if (f.scalar) {
+        x64_vi(&g->c, P3A(0x0a + f.dbl), d, a, a, imm);
+    } else {
+        x64_vi(&g->c, P3A(0x08 + f.dbl), d, 0, a, imm);
+    }
+}
+
+static void round_to_integral(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t arg = p->k >> 16;
+    struct fmt f = fmt_of(arg);
+    struct regs r = { gen_vuse(g, p->a), -1, -1, -1 };
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    vround(g, f, r.d, r.a, round_imm(V_X(arg)) | (V_X(arg) & V_ROUND_EXACT ? 0 : ROUND_QUIET));
+    slow(g, jump_if_odd(g, r.d, f, false), r);
+}
+
+/* Between single and double. */
+static void convert(struct gen *g, unsigned o, bool to_dbl, bool scalar)
+{
+    const struct ir_op *p = op(g);
+    struct regs r = { gen_vuse(g, p->a), -1, -1, -1 };
+    struct fmt to = { to_dbl, scalar };
+    int a = r.a;
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    if (!scalar && to_dbl && (V_X(p->k >> 16) & 1)) {
+        x64_vi(&g->c, P(0x70), T0, 0, a, 0xee);
+        a = T0;
+    }
+    if (scalar && !to_dbl) {            /* what is above the result comes from the first one */
+        x64_v(&g->c, P(0xef), r.d, r.d, r.d);
+        x64_v(&g->c, o, r.d, r.d, a);
+    } else {
+        x64_v(&g->c, o, r.d, scalar ? a : 0, a);
+    }
+    slow(g, jump_if_odd(g, r.d, to, !to_dbl), r);
+}
+
+/* Lanes of single precision to int32. */
+static void to_int_lanes(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t arg = p->k >> 16;
+    struct fmt f = fmt_of(arg);
+    int imm = round_imm(V_X(arg));
+    bool truncates = imm == 3;
+    struct regs r = { gen_vuse(g, p->a), -1, -1, -1 };
+    int a = r.a;
+    struct gen_stub *s;
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    if (!truncates) {
+        vround(g, f, T0, a, imm | ROUND_QUIET);
+        a = T0;
+    }
+    x64_v(&g->c, 0x5b | OP_0F | OP_F3, r.d, 0, a);                      /* vcvttps2dq */
+    gen_lit(g, P(0x76), T0, r.d, UINT64_C(0x8000000080000000), UINT64_C(0x8000000080000000));
+    x64_v(&g->c, 0x50 | OP_0F, RAX, 0, T0);
+    x64_test_rr(&g->c, false, RAX, RAX);
+    s = slow(g, x64_jcc(&g->c, CC_NE), r);
+    if (!truncates) {
+        vround(g, f, T0, r.a, imm);                                     /* IXC */
+    }
+    s->back = g->c.p;
+}
+
+static void from_int_lanes(struct gen *g, bool is_signed)
+{
+    const struct ir_op *p = op(g);
+    int a = gen_vuse(g, p->a), d = gen_vdef(g, g->i), t;
+
+    if (V_SIZE(p->k >> 16) == 3) {      /* two times int64 to double */
+        t = gen_tmp(g);
+        x64_v(&g->c, P(0x7e) | OP_W, a, 0, t);
+        x64_v(&g->c, P(0xef), d, d, d);
+        x64_v(&g->c, 0x2a | OP_0F | OP_F2 | OP_W, T0, d, t);
+        x64_vi(&g->c, P3A(0x16) | OP_W, a, 0, t, 1);
+        x64_v(&g->c, 0x2a | OP_0F | OP_F2 | OP_W, d, d, t);
+        x64_v(&g->c, P(0x14), d, T0, d);                                /* vunpcklpd */
+        return;
+    }
+    if (is_signed) {
+        x64_v(&g->c, 0x5b | OP_0F, d, 0, a);                            /* vcvtdq2ps */
+        return;
+    }
+    /* high × 65536 + low, of which only the sum is rounded */
+    x64_vi(&g->c, P(0x72), 2, T0, a, 16);
+    gen_lit(g, P(0xdb), T1, a, UINT64_C(0x0000ffff0000ffff), UINT64_C(0x0000ffff0000ffff));
+    x64_v(&g->c, 0x5b | OP_0F, T0, 0, T0);
+    x64_v(&g->c, 0x5b | OP_0F, T1, 0, T1);
+    gen_lit(g, 0x59 | OP_0F, T0, T0, UINT64_C(0x4780000047800000), UINT64_C(0x4780000047800000));
+    x64_v(&g->c, 0x58 | OP_0F, d, T0, T1);
+}
+
+/* ---- to and from general registers ---- */
+static void int_to_scalar(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t arg = p->k >> 16;
+    bool dbl = V_SIZE(arg) == 3, is_u64 = (p->k & 0xffff) == VOP_ucvtf && V_INT_LG(V_X(arg)) == 3;
+    bool wide = V_INT_LG(V_X(arg)) == 3 || (p->k & 0xffff) == VOP_ucvtf;
+    int a = gen_use(g, p->a), d = gen_vdef(g, g->i);
+    struct gen_stub *s = NULL;
+
+    if (is_u64) {
+        gen_clobber_ef(g);
+        x64_test_rr(&g->c, true, a, a);
+        s = slow(g, x64_jcc(&g->c, CC_S), (struct regs){ T0, -1, -1, d });
+        s->a = a;
+    }
+    x64_v(&g->c, P(0xef), d, d, d);
+    x64_v(&g->c, 0x2a | OP_0F | (dbl ? OP_F2 : OP_F3) | x64_w(wide), d, d, a);
+    if (s) {
+        s->back = g->c.p;
+    }
+}
+
+/* Anything negative or out of range of unsigned goes the slow way before the host sees it. */
+static uint8_t *jump_if_not_unsigned(struct gen *g, int a, bool dbl, unsigned bits)
+{
+    x64_v(&g->c, P(0x7e) | x64_w(dbl), a, 0, RAX);
+    x64_shift_ri(&g->c, SH_SHR, dbl, RAX, dbl ? 52 : 23);
+    x64_alu_ri(&g->c, ALU_CMP, false, RAX, (dbl ? 1023 : 127) + bits);
+    return x64_jcc(&g->c, CC_AE);
+}
+
+static void scalar_to_int(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t arg = p->k >> 16;
+    struct fmt f = fmt_of(arg);
+    bool is_signed = (p->k & 0xffff) == VOP_fcvts, wide = V_INT_LG(V_X(arg)) == 3;
+    int imm = round_imm(V_X(arg)), a = gen_vuse(g, p->a), from = a, d = gen_def(g, g->i);
+    bool truncates = imm == 3;
+    unsigned cvt = 0x2c | OP_0F | (f.dbl ? OP_F2 : OP_F3);
+    struct gen_stub *s;
+
+    gen_clobber_ef(g);
+    if (!is_signed) {
+        s = slow(g, jump_if_not_unsigned(g, a, f.dbl, wide ? 63 : 32),
+                 (struct regs){ a, -1, -1, T0 });
+        x64_v(&g->c, cvt | OP_W, d, 0, a);
+    } else {
+        if (!truncates) {
+            vround(g, f, T0, a, imm | ROUND_QUIET);
+            from = T0;
+        }
+        x64_v(&g->c, cvt | x64_w(wide), d, 0, from);
+        x64_alu_ri(&g->c, ALU_CMP, wide, d, 1);         /* overflows for INT_MIN only */
+        s = slow(g, x64_jcc(&g->c, CC_O), (struct regs){ a, -1, -1, T0 });
+        if (!truncates) {
+            vround(g, f, T0, a, imm);                   /* IXC */
+        }
+    }
+    s->d1 = d;
+    s->back = g->c.p;
+}
+
+/* ---- comparison ---- */
+/* Which way round do the users of the flags want it?  UCOMIS a, b has CF for "less or unordered",
+ * so EQ NE GE LT GT LE VS VC can be had; with the operands swapped EQ NE HS LO MI PL HI LS. */
+static bool wants_swap(const struct gen *g)
+{
+    static const uint16_t needs_swap = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9;
+
+    for (unsigned i = g->i + 1; i <= op(g)->flast; i++) {
+        const struct ir_op *p = &g->ir->op[i];
+        if (p->op == IR_COND && p->f == g->i) {
+            return needs_swap >> p->cc & 1;
+        }
+    }
+    return false;
+}
+
+static void ucomis(struct gen *g, int a, int b, bool dbl, bool signal)
+{
+    x64_v(&g->c, (signal ? 0x2f : 0x2e) | OP_0F | (dbl ? OP_66 : 0), a, 0, b);
+}
+
+static void compare(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t arg = p->k;
+    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b);
+    bool swap = wants_swap(g);
+
+    gen_clobber_ef(g);
+    ucomis(g, swap ? b : a, swap ? a : b, V_SIZE(arg) == 3, V_X(arg));
+    g->ef = g->i;
+    g->ef_inv = false;
+    g->ef_fp = swap ? 2 : 1;
+    g->logic = 0;
+}
+
+/* NZCV as struct a64_cpu has it: N 15, Z 14, C 8, V 0. */
+enum { NZCV_LT = 0x8000, NZCV_EQ = 0x4100, NZCV_GT = 0x0100, NZCV_UN = 0x0101 };
+
+static void cmov_const(struct gen *g, enum x64_cc cc, unsigned k)
+{
+    uint64_t q = k;
+    /* cmovcc eax, [rip + constant]: as gen_lit(), without VEX */
+    uint8_t *at;
+
+    gen_lit(g, P(0x6f), 0, 0, q, 0);
+    at = g->lit_use[g->lit_use_n - 1].at;
+    /* c5 f9 6f 05 disp32 becomes 90 0f 4x 05 disp32 */
+    at[-4] = 0x90;
+    at[-3] = 0x0f;
+    at[-2] = 0x40 | cc;
+    at[-1] = 0x05;
+}
+
+void gen_fp_flags_store(struct gen *g)
+{
+    bool swap = g->ef_fp == 2;
+
+    x64_mov_ri(&g->c, RAX, swap ? NZCV_LT : NZCV_GT);
+    cmov_const(g, CC_B, swap ? NZCV_GT : NZCV_LT);
+    cmov_const(g, CC_E, NZCV_EQ);
+    cmov_const(g, CC_P, NZCV_UN);
+    x64_b(&g->c, 0x66);
+    x64_store(&g->c, false, gen_at(g, g->guest->nzcv), RAX);
+}
+
+int gen_fp_cc(struct gen *g, unsigned arm_cc)
+{
+    static const int8_t plain[16] = {
+        CC_E, CC_NE, -1, -1, -1, -1, CC_P, CC_NP, -1, -1, CC_AE, CC_B, CC_A, CC_BE, -1, -1,
+    };
+    static const int8_t swapped[16] = {
+        CC_E, CC_NE, CC_BE, CC_A, CC_A, CC_BE, CC_P, CC_NP, CC_B, CC_AE, -1, -1, -1, -1, -1, -1,
+    };
+    int cc = (g->ef_fp == 2 ? swapped : plain)[arm_cc];
+
+    if (arm_cc < 2) {
+        /* Unordered has ZF: clear it, keep CF and PF. */
+        uint8_t *over = x64_jcc8(&g->c, CC_NP);
+        x64_b(&g->c, 0xb4);                             /* mov ah, PF | CF | 2 */
+        x64_b(&g->c, 0x07);
+        x64_b(&g->c, 0x9e);                             /* sahf */
+        x64_patch8(over, g->c.p);
+    }
+    return cc;
+}
+
+/* FCCMP: the comparison if the condition holds, otherwise the immediate flags. */
+static void compare_if(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t arg = p->k;
+    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b);
+    unsigned imm = p->k2;
+    uint8_t *other, *end;
+
+    if (p->f && g->mf != p->f && g->ir->op[p->f].flast > g->i) {
+        gen_flags_sync(g, p->f);
+    }
+    other = x64_jcc8(&g->c, gen_cc(g, p->f, p->cc) ^ 1);
+    ucomis(g, a, b, V_SIZE(arg) == 3, V_X(arg));
+    g->ef_fp = 1;
+    gen_fp_flags_store(g);
+    end = x64_jmp8(&g->c);
+    x64_patch8(other, g->c.p);
+    x64_mov_ri(&g->c, RAX,
+               (imm >> 3 & 1) << 15 | (imm >> 2 & 1) << 14 | (imm >> 1 & 1) << 8 | (imm & 1));
+    x64_b(&g->c, 0x66);
+    x64_store(&g->c, false, gen_at(g, g->guest->nzcv), RAX);
+    x64_patch8(end, g->c.p);
+    g->mf = g->i;
+    g->ef = 0;
+    g->logic = 0;
+}
+
+/* ---- which ---- */
+static bool int_native(uint64_t k, bool scalar)
+{
+    unsigned vop = k & 0xffff, x = V_X(k >> 16 & UINT32_MAX), size = V_SIZE(k >> 16);
+    bool to = vop == VOP_fcvts || vop == VOP_fcvtu;
+    int imm = round_imm(x);
+
+    if (V_INT_FBITS(x)) {
+        return false;
+    }
+    if (scalar) {
+        return V_INT_LG(x) >= 2 && (!to || imm == 3 || (vop == VOP_fcvts && imm >= 0 && imm < 4));
+    }
+    if (V_INT_LG(x) != size) {
+        return false;
+    }
+    if (to) {
+        return size == 2 && vop == VOP_fcvts && imm >= 0 && imm < 4;
+    }
+    return size == 2 || vop == VOP_scvtf;
+}
+
+bool gen_fp_scalar_int(uint64_t k)
+{
+    uint32_t arg = k >> 16;
+
+    return V_SIZE(arg) >= 2 && V_LG(arg) == V_SIZE(arg) && int_native(k, true);
+}
+
+bool gen_fp_native(uint64_t k)
+{
+    unsigned vop = k & 0xffff;
+    uint32_t arg = k >> 16;
+    unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
     bool scalar = lg == size;
 
-    if (size < 2) {
+    if (size < 2 || (lg < 3 && !scalar)) {
         return false;
     }
     switch (vop) {
     case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fsqrt: case VOP_fmla:
     case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
     case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
-        /* two singles in eight bytes: the upper two lanes could raise flags */
-        return scalar || lg == 4;
+        return true;
     case VOP_frint:
-        return (scalar || lg == 4) && !(x >> 4) && V_ROUND_OF(x) != FP_TIEAWAY;
-    case VOP_fcvts:
-        return scalar && V_INT_FBITS(x) == 0 && V_ROUND_OF(x) == FP_TOZERO && int_lg >= 2;
-    case VOP_scvtf:
-        return V_INT_FBITS(x) == 0 &&
-               ((scalar && int_lg >= 2) || (lg == 4 && size == 2 && int_lg == 2));
-    case VOP_ucvtf:
-        return V_INT_FBITS(x) == 0 && scalar && int_lg == 2;
+        return !(x >> 4) && round_imm(x) >= 0;
     case VOP_fcvt:
-        return x >= 2 && x <= 3 && x != size;
+        return (size == 2 && x == 3) || (size == 3 && x == 2);
+    case VOP_fcvtl:
+        return size == 2 && lg == 4;
+    case VOP_fcvtn:
+        return size == 2 && lg == 3 && V_ROUND_OF(x) == V_ROUND_FPCR;
+    case VOP_scvtf: case VOP_ucvtf: case VOP_fcvts: case VOP_fcvtu:
+        return !scalar && int_native(k, false);
     default:
         return false;
     }
 }
 
-/* Opcode prefix of a scalar or packed, single or double operation. */
-static unsigned form(unsigned opcode, unsigned size, bool scalar)
+static void primitive(struct gen *g)
 {
-    return opcode | OP_0F | (scalar ? size == 2 ? OP_F3 : OP_F2 : size == 2 ? 0 : OP_66);
-}
+    uint32_t arg = op(g)->k >> 16;
 
-static struct gen_stub *fp_stub(struct gen *g, const struct ir_op *p, int a, int b, int c, int d)
-{
-    struct gen_stub *s = gen_stub(g, GEN_STUB_FP);
-
-    s->vec1 = a;
-    s->vec2 = b;
-    s->vec3 = c;
-    s->vec4 = d;
-    s->info = p->k & 0xffff;
-    s->const1 = p->k >> 16;
-    return s;
-}
-
-/* To the stub if `v` has a NaN. */
-static uint8_t *if_nan(struct gen *g, int v, int w, unsigned size, bool scalar)
-{
-    if (scalar) {
-        x64_v(&g->c, 0x2e | OP_0F | (size == 3 ? OP_66 : 0), v, 0, w);          /* vucomis */
-        return x64_jcc(&g->c, CC_P);
+    switch (op(g)->k & 0x3fff) {
+    case VOP_fadd: arithmetic(g, 0x58, false); break;
+    case VOP_fsub: arithmetic(g, 0x5c, false); break;
+    case VOP_fmul: arithmetic(g, 0x59, true); break;
+    case VOP_fdiv: arithmetic(g, 0x5e, true); break;
+    case VOP_fsqrt: arithmetic(g, 0x51, false); break;
+    case VOP_fmla: multiply_add(g); break;
+    case VOP_fmax: case VOP_fmaxnm: extremum(g, 0x5f); break;
+    case VOP_fmin: case VOP_fminnm: extremum(g, 0x5d); break;
+    case VOP_fcmeq: compare_to_mask(g, 0x00); break;                    /* EQ_OQ */
+    case VOP_fcmge: compare_to_mask(g, 0x0d); break;                    /* GE_OS */
+    case VOP_fcmgt: compare_to_mask(g, 0x0e); break;                    /* GT_OS */
+    case VOP_frint: round_to_integral(g); break;
+    case VOP_fcvt:
+        if (V_SIZE(arg) == 2) {
+            convert(g, 0x5a | OP_0F | OP_F3, true, true);
+        } else {
+            convert(g, 0x5a | OP_0F | OP_F2, false, true);
+        }
+        break;
+    case VOP_fcvtl: convert(g, 0x5a | OP_0F, true, false); break;
+    case VOP_fcvtn: convert(g, P(0x5a), false, false); break;
+    case VOP_fcvts: to_int_lanes(g); break;
+    case VOP_scvtf: from_int_lanes(g, true); break;
+    case VOP_ucvtf: from_int_lanes(g, false); break;
+    default: assert(!"native floating-point primitive");
     }
-    x64_vi(&g->c, 0xc2 | OP_0F | (size == 3 ? OP_66 : 0), 15, v, w, 3);         /* vcmpunord */
-    x64_v(&g->c, P38(0x17), 15, 0, 15);                                         /* vptest */
-    return x64_jcc(&g->c, CC_NE);
-}
-
-/* To the stub if a result is the smallest normal number of either sign. */
-static uint8_t *if_min_normal(struct gen *g, int v, unsigned size, bool scalar)
-{
-    unsigned mantissa = size == 2 ? 24 : 53;
-
-    if (scalar) {
-        bool sf = size == 3;
-        x64_v(&g->c, P(0x7e) | x64_w(sf), v, 0, RAX);
-        x64_alu_rr(&g->c, ALU_ADD, sf, RAX, RAX);
-        x64_vi(&g->c, 0xf0 | OP_0F3A | OP_F2 | x64_w(sf), RAX, 0, RAX, mantissa);  /* rorx */
-        x64_alu_ri(&g->c, ALU_CMP, sf, RAX, 1);
-        return x64_jcc(&g->c, CC_E);
-    }
-    x64_mov_ri(&g->c, RAX, UINT64_C(1) << mantissa);
-    x64_v(&g->c, P(0x6e) | OP_W, 14, 0, RAX);
-    x64_v(&g->c, P38(size == 2 ? 0x58 : 0x59), 14, 0, 14);                      /* broadcast */
-    x64_v(&g->c, size == 2 ? P(0xfe) : P(0xd4), 15, v, v);                      /* vpadd: * 2 */
-    x64_v(&g->c, size == 2 ? P(0x76) : P38(0x29), 15, 15, 14);                  /* vpcmpeq */
-    x64_v(&g->c, P38(0x17), 15, 0, 15);
-    return x64_jcc(&g->c, CC_NE);
-}
-
-static void arithmetic(struct gen *g, const struct ir_op *p, unsigned vop, unsigned size,
-                       bool scalar)
-{
-    static const uint8_t opcode[] = { [0] = 0x58, [1] = 0x5c, [2] = 0x59, [3] = 0x5e };
-    unsigned which = vop == VOP_fadd ? 0 : vop == VOP_fsub ? 1 : vop == VOP_fmul ? 2 : 3;
-    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b), d = gen_vdef(g, g->i);
-    struct gen_stub *s = fp_stub(g, p, a, b, -1, d);
-
-    x64_v(&g->c, form(opcode[which], size, scalar), d, a, b);
-    s->from = if_nan(g, d, d, size, scalar);
-    if (which >= 2) {
-        s->from2 = if_min_normal(g, d, size, scalar);
-    }
-    if (scalar && gen_vec_bytes(g, p->a) > 1u << size) {
-        gen_keep_low(g, d, d, 1u << size);
-    }
-    s->back = g->c.p;
-}
-
-static void square_root(struct gen *g, const struct ir_op *p, unsigned size, bool scalar)
-{
-    int a = gen_vuse(g, p->a), d = gen_vdef(g, g->i);
-    struct gen_stub *s = fp_stub(g, p, a, -1, -1, d);
-
-    x64_v(&g->c, form(0x51, size, scalar), d, scalar ? a : 0, a);
-    s->from = if_nan(g, d, d, size, scalar);
-    if (scalar && gen_vec_bytes(g, p->a) > 1u << size) {
-        gen_keep_low(g, d, d, 1u << size);
-    }
-    s->back = g->c.p;
-}
-
-/* c + a * b.  (An infinity times zero with a quiet NaN as addend gives a NaN on both: tested.) */
-static void fused(struct gen *g, const struct ir_op *p, unsigned size, bool scalar)
-{
-    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b), c = gen_vuse(g, p->c);
-    int d = gen_vdef(g, g->i);
-    struct gen_stub *s = fp_stub(g, p, a, b, c, d);
-
-    x64_v(&g->c, 0x28 | OP_0F, d, 0, c);
-    x64_v(&g->c, P38(scalar ? 0xb9 : 0xb8) | x64_w(size == 3), d, a, b);        /* vfmadd231 */
-    s->from = if_nan(g, d, d, size, scalar);
-    s->from2 = if_min_normal(g, d, size, scalar);
-    if (scalar && gen_vec_bytes(g, p->c) > 1u << size) {
-        gen_keep_low(g, d, d, 1u << size);
-    }
-    s->back = g->c.p;
-}
-
-/* Zeroes of different sign: x86 takes the second, Arm the larger or smaller. */
-static void min_max(struct gen *g, const struct ir_op *p, unsigned vop, unsigned size, bool scalar)
-{
-    bool is_max = vop == VOP_fmax || vop == VOP_fmaxnm;
-    unsigned o = form(is_max ? 0x5f : 0x5d, size, scalar);
-    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b), d = gen_vdef(g, g->i);
-    struct gen_stub *s = fp_stub(g, p, a, b, -1, d);
-
-    s->from = if_nan(g, a, b, size, scalar);            /* before: MAX and MIN flag quiet NaNs */
-    x64_v(&g->c, o, 15, a, b);
-    x64_v(&g->c, o, 14, b, a);
-    x64_v(&g->c, is_max ? P(0xdb) : P(0xeb), d, 14, 15);
-    if (scalar) {
-        gen_keep_low(g, d, d, 1u << size);
-    }
-    s->back = g->c.p;
-}
-
-static void compare(struct gen *g, const struct ir_op *p, unsigned vop, unsigned size, bool scalar)
-{
-    unsigned predicate = vop == VOP_fcmeq ? 0 : vop == VOP_fcmge ? 0x0d : 0x0e;
-    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b), d = gen_vdef(g, g->i);
-
-    x64_vi(&g->c, form(0xc2, size, scalar), d, a, b, predicate);
-    if (scalar) {
-        gen_keep_low(g, d, d, 1u << size);
-    }
-}
-
-static void round_to_int(struct gen *g, const struct ir_op *p, unsigned size, bool scalar)
-{
-    static const uint8_t mode[8] = {
-        [FP_TIEEVEN] = 0, [FP_NEGINF] = 1, [FP_POSINF] = 2, [FP_TOZERO] = 3, [V_ROUND_FPCR] = 0,
-    };
-    unsigned x = V_X(p->k >> 16);
-    unsigned imm = mode[V_ROUND_OF(x)] | (x & V_ROUND_EXACT ? 0 : 8);
-    int a = gen_vuse(g, p->a), d = gen_vdef(g, g->i);
-    struct gen_stub *s = fp_stub(g, p, a, -1, -1, d);
-
-    x64_vi(&g->c, P3A((scalar ? 0x0a : 0x08) | (size == 3)), d, scalar ? a : 0, a, imm);
-    s->from = if_nan(g, d, d, size, scalar);
-    if (scalar && gen_vec_bytes(g, p->a) > 1u << size) {
-        gen_keep_low(g, d, d, 1u << size);
-    }
-    s->back = g->c.p;
-}
-
-/* Towards zero; out of range (and exactly the most negative) is 1 << (bits - 1) here. */
-static void to_int(struct gen *g, const struct ir_op *p, unsigned size)
-{
-    bool sf = V_INT_LG(V_X(p->k >> 16)) == 3;
-    int a = gen_vuse(g, p->a), t = gen_tmp(g), d = gen_vdef(g, g->i);
-    struct gen_stub *s = fp_stub(g, p, a, -1, -1, d);
-
-    x64_v(&g->c, form(0x2c, size, true) | x64_w(sf), t, 0, a);                  /* vcvtts?2si */
-    x64_vi(&g->c, 0xf0 | OP_0F3A | OP_F2 | x64_w(sf), RAX, 0, t, sf ? 63 : 31);
-    x64_alu_ri(&g->c, ALU_CMP, sf, RAX, 1);
-    s->from = x64_jcc(&g->c, CC_E);
-    x64_v(&g->c, P(0x6e) | x64_w(sf), d, 0, t);
-    s->back = g->c.p;
-}
-
-static void from_int(struct gen *g, const struct ir_op *p, unsigned vop, unsigned size,
-                     bool scalar)
-{
-    bool sf = V_INT_LG(V_X(p->k >> 16)) == 3;
-    int a = gen_vuse(g, p->a), d = gen_vdef(g, g->i);
-
-    if (!scalar) {
-        x64_v(&g->c, 0x5b | OP_0F, d, 0, a);                                    /* vcvtdq2ps */
-        return;
-    }
-    x64_v(&g->c, P(0x7e) | x64_w(sf), a, 0, RAX);
-    x64_v(&g->c, P(0xef), d, d, d);
-    x64_v(&g->c, form(0x2a, size, true) | x64_w(sf || vop == VOP_ucvtf), d, d, RAX);
-}
-
-static void precision(struct gen *g, const struct ir_op *p, unsigned size)
-{
-    int a = gen_vuse(g, p->a), d = gen_vdef(g, g->i);
-    struct gen_stub *s = fp_stub(g, p, a, -1, -1, d);
-    unsigned to = size ^ 1;
-
-    x64_v(&g->c, P(0xef), d, d, d);
-    x64_v(&g->c, form(0x5a, size, true), d, d, a);
-    s->from = if_nan(g, d, d, to, true);
-    if (to == 2) {
-        s->from2 = if_min_normal(g, d, 2, true);
-    }
-    s->back = g->c.p;
 }
 
 void gen_fp(struct gen *g)
 {
-    const struct ir_op *p = &g->ir->op[g->i];
-    unsigned vop = p->k & 0xffff, size = V_SIZE(p->k >> 16);
-    bool scalar = V_LG(p->k >> 16) == size;
-
-    gen_clobber_ef(g);
-    switch (vop) {
-    case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv:
-        arithmetic(g, p, vop, size, scalar);
-        break;
-    case VOP_fsqrt: square_root(g, p, size, scalar); break;
-    case VOP_fmla: fused(g, p, size, scalar); break;
-    case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
-        min_max(g, p, vop, size, scalar);
-        break;
-    case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt: compare(g, p, vop, size, scalar); break;
-    case VOP_frint: round_to_int(g, p, size, scalar); break;
-    case VOP_fcvts: to_int(g, p, size); break;
-    case VOP_scvtf: case VOP_ucvtf: from_int(g, p, vop, size, scalar); break;
-    case VOP_fcvt: precision(g, p, size); break;
-    default: assert(!"native floating point");
+    switch (op(g)->op) {
+    case IR_V1: case IR_V2: case IR_V3: primitive(g); break;
+    case IR_VI2F: int_to_scalar(g); break;
+    case IR_VF2I: scalar_to_int(g); break;
+    case IR_VFCMP: compare(g); break;
+    case IR_VFCCMP: compare_if(g); break;
+    default: assert(!"floating-point operation");
     }
-}
-
-/* FCMP, FCMPE.  "Above" minus "below" leaves in EFLAGS what a subtraction would: 1000 for less,
- * 0110 for equal, 0010 for greater; unordered (0011) is made by -128 - 1. */
-void gen_fcmp(struct gen *g)
-{
-    const struct ir_op *p = &g->ir->op[g->i];
-    unsigned size = V_SIZE(p->k);
-    bool signals = V_X(p->k);
-    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b);
-    struct gen_stub *s = gen_stub(g, GEN_STUB_FCMP);
-
-    gen_clobber_ef(g);
-    x64_v(&g->c, (signals ? 0x2f : 0x2e) | OP_0F | (size == 3 ? OP_66 : 0), a, 0, b);
-    s->from = x64_jcc(&g->c, CC_P);
-    x64_setcc(&g->c, CC_A, RAX);
-    x64_b(&g->c, 0x0f);                         /* setb ah */
-    x64_b(&g->c, 0x90 | CC_B);
-    x64_b(&g->c, 0xc4);
-    x64_b(&g->c, 0x28);                         /* sub al, ah */
-    x64_b(&g->c, 0xe0);
-    s->back = g->c.p;
-    g->ef = g->i;
-    g->ef_inv = true;
-}
-
-void gen_fp_stub(struct gen *g, struct gen_stub *s)
-{
-    struct x64 *c = &g->c;
-    const int operand[3] = { s->vec1, s->vec2, s->vec3 };
-
-    x64_patch(s->from, c->p);
-    if (s->from2) {
-        x64_patch(s->from2, c->p);
-    }
-    if (s->kind == GEN_STUB_FCMP) {
-        x64_mov_ri(c, RAX, 0x80);
-        x64_b(c, 0x2c);                         /* sub al, 1 */
-        x64_b(c, 0x01);
-        x64_jmp_to(c, s->back);
-        return;
-    }
-    for (unsigned i = 0; i < 3; i++) {
-        if (operand[i] >= 0) {
-            x64_vm(c, 0x11 | OP_0F, operand[i], 0, x64_at(RSP, GEN_OPERANDS + i * 16));
-        }
-    }
-    x64_store_i(c, false, gen_at(g, g->guest->scratch + 24), s->const1);
-    x64_mov_ri(c, RAX, s->info);
-    x64_call(c, g->thunk[GEN_T_VSLOW]);
-    x64_vm(c, 0x10 | OP_0F, s->vec4, 0, x64_at(RSP, GEN_OPERANDS + 48));
-    x64_jmp_to(c, s->back);
 }

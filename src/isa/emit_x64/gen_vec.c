@@ -3,7 +3,7 @@
  * call their C reference function (VCALL).
  *
  * To make a primitive native: a case in lower(); the same conditions in gen_vec_native(). */
-#include "isa/emit_x64/gen.h"
+#include "isa/emit_x64/gen_fp.h"
 
 #include "isa/a64/vecops.h"
 
@@ -39,26 +39,14 @@ void gen_keep_low(struct gen *g, int d, int s, unsigned bytes)
     }
 }
 
-static void vconst(struct gen *g)
+void gen_vconst(struct gen *g, int d, uint64_t lo, uint64_t hi)
 {
-    const struct ir_op *p = op(g);
-    int d = gen_vdef(g, g->i);
-
-    if (!p->k && !p->k2) {
+    if (!lo && !hi) {
         x64_v(&g->c, P(0xef), d, d, d);
-        return;
-    }
-    if (!~p->k && !~p->k2) {
+    } else if (!~lo && !~hi) {
         x64_v(&g->c, P(0x76), d, d, d);
-        return;
-    }
-    x64_mov_ri(&g->c, RAX, p->k);
-    x64_v(&g->c, P(0x6e) | OP_W, d, 0, RAX);
-    if (p->k2 == p->k) {
-        x64_v(&g->c, P(0x6c), d, d, d);                                 /* vpunpcklqdq */
-    } else if (p->k2) {
-        x64_mov_ri(&g->c, RAX, p->k2);
-        x64_vi(&g->c, P3A(0x22) | OP_W, d, d, RAX, 1);
+    } else {
+        gen_lit(g, 0x28 | OP_0F, d, 0, lo, hi);
     }
 }
 
@@ -103,6 +91,23 @@ static void vdup(struct gen *g)
 
     x64_v(&g->c, P(0x6e) | OP_W, d, 0, a);
     x64_v(&g->c, P38(broadcast[log2]), d, 0, d);
+}
+
+/* The low part of a value; of one in memory no more is loaded. */
+static void vlow(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    int d;
+
+    if (g->val[p->a].reg < 0 && g->ir->op[p->a].op != IR_VCONST && p->cc >= 4) {
+        struct x64_mem m = gen_vslot(g, p->a);
+        d = gen_vdef(g, g->i);
+        x64_vm(&g->c, p->cc == 4 ? 0x10 | OP_0F | OP_F3 : 0x10 | OP_0F | OP_F2, d, 0, m);
+        return;
+    }
+    int a = gen_vuse(g, p->a);
+    d = gen_vdef(g, g->i);
+    gen_keep_low(g, d, a, p->cc);
 }
 
 static void vcall(struct gen *g)
@@ -179,7 +184,7 @@ bool gen_vec_native(uint64_t k)
     unsigned size = V_SIZE(arg), lg = V_LG(arg);
     bool swap;
 
-    if (gen_fp_native(vop, arg)) {
+    if (gen_fp_native(k)) {
         return true;
     }
     if (lg < 2) {
@@ -229,12 +234,13 @@ static unsigned primitive_bytes(unsigned vop, uint32_t arg)
     }
 }
 
-unsigned gen_vec_bytes(const struct gen *g, ir_ref v)
+unsigned gen_vec_bytes(const struct ir *ir, ir_ref v)
 {
-    const struct ir_op *p = &g->ir->op[v];
+    const struct ir_op *p = &ir->op[v];
 
     switch (p->op) {
-    case IR_VFROM: return 8;
+    case IR_VFROM: return ir->op[p->a].hi0 ? 4 : 8;
+    case IR_VI2F: return 1u << V_SIZE(p->k >> 16);
     case IR_VLOW: return p->cc;
     case IR_VLOAD: return 1u << GEN_MI_SIZE(p->k2);
     case IR_VCONST: return p->k2 ? 16 : p->k >> 32 ? 8 : 4;
@@ -352,9 +358,9 @@ static void lower(struct gen *g)
             assert(!"native primitive");
         }
     }
-    if (lg < 4 && !(keeps_zero(vop) && (a < 0 || gen_vec_bytes(g, p->a) <= 1u << lg) &&
-                    (b < 0 || gen_vec_bytes(g, p->b) <= 1u << lg) &&
-                    (c < 0 || gen_vec_bytes(g, p->c) <= 1u << lg))) {
+    if (lg < 4 && !(keeps_zero(vop) && (a < 0 || gen_vec_bytes(g->ir, p->a) <= 1u << lg) &&
+                    (b < 0 || gen_vec_bytes(g->ir, p->b) <= 1u << lg) &&
+                    (c < 0 || gen_vec_bytes(g->ir, p->c) <= 1u << lg))) {
         gen_keep_low(g, d, d, 1u << lg);
     }
 }
@@ -362,7 +368,7 @@ static void lower(struct gen *g)
 void gen_vec(struct gen *g)
 {
     const struct ir_op *p = op(g);
-    int a, d;
+    int a;
 
     switch (p->op) {
     case IR_VFROM:
@@ -372,20 +378,16 @@ void gen_vec(struct gen *g)
     case IR_VTO: vto(g); break;
     case IR_VINS: vins(g); break;
     case IR_VDUP: vdup(g); break;
-    case IR_VCONST: vconst(g); break;
     case IR_VLOW:
-        a = gen_vuse(g, p->a);
-        d = gen_vdef(g, g->i);
-        gen_keep_low(g, d, a, p->cc);
+        vlow(g);
         break;
     case IR_V1: case IR_V2: case IR_V3:
-        if (gen_fp_native(p->k & 0xffff, p->k >> 16)) {
+        if (gen_fp_native(p->k)) {
             gen_fp(g);
         } else {
             lower(g);
         }
         break;
-    case IR_VFCMP: gen_fcmp(g); break;
     case IR_VCALL: vcall(g); break;
     default: assert(!"vector operation");
     }

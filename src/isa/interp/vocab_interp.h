@@ -789,6 +789,12 @@ static inline vec v_from_val(env *e, val a)
     return (vec){ .v.d = { a.v, 0 } };
 }
 
+static inline bool v_fccmp(env *e, uint32_t arg, unsigned cc, vec n, vec m, unsigned nzcv)
+{
+    (void)e, (void)arg, (void)cc, (void)n, (void)m, (void)nzcv;
+    return false;
+}
+
 static inline val v_to_val(env *e, unsigned bytes, unsigned lane, vec a)
 {
     uint64_t t = 0;

@@ -386,7 +386,7 @@ void ir_finish(struct ir *ir)
             case IR_SUBS: p->op = IR_SUB; break;
             case IR_ADCS: p->op = IR_ADC; break;
             case IR_SBCS: p->op = IR_SBC; break;
-            case IR_VFCMP: break;       /* FPSR */
+            case IR_VFCMP: case IR_VFCCMP: break;       /* FPSR */
             default: p->op = IR_NOP; break;
             }
             attr = ir_attr[p->op];

@@ -53,7 +53,8 @@ enum {
     o(VLOAD, X | E) o(VSTORE, E) o(ATOMIC, V | E) o(CAS, V | E) o(FENCE, S) \
     o(LDENV, V) o(STENV, S) \
     o(VFROM, X) o(VTO, V) o(VINS, X) o(VDUP, X) o(VCONST, X) o(VLOW, X) \
-    o(V1, X) o(V2, X) o(V3, X) o(VCALL, X | S) o(VFCMP, F | S) \
+    o(V1, X) o(V2, X) o(V3, X) o(VCALL, X | S) \
+    o(VI2F, X | S) o(VF2I, V | S) o(VFCMP, F | S) o(VFCCMP, F | U | S) \
     o(CALL, V | E) o(CALLC, V | C) o(CALLP, V) \
     o(EXITC, E | U) o(EXIT, E | U) o(EXITR, E | U) o(EXITX, E | U)
 
@@ -88,6 +89,7 @@ struct ir_op {
     int8_t hint;                /* variable that the value will be PUT into, -1 = none */
     bool hi0;                   /* bits 63:32 of the value are zero */
     bool in_var;                /* was PUT: better to use again than to recompute */
+    uint16_t low;               /* a VLOW of this value, to be checked; 0 = none */
     uint64_t k;
     uint64_t k2;
 };

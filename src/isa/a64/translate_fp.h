@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Floating-point primitives as IR, where FPCR.FZ is 0.  Part of translate.c.
+ *
+ * Host instructions on a scalar copy what is above it from their first operand, and those on two
+ * singles work on four: so operands are cut first (v_low), which costs nothing for a guest
+ * register in memory, and the zeroes above the result are known. */
+
+#define FP_ARG_LG ((uint64_t)V_ARG(0, 7, 0) << 16)
+
+/* Two singles: both halves alike, for what would raise flags on zeroes. */
+static inline ir_ref fp_twice(env *e, ir_ref v)
+{
+    uint64_t k = VOP_dup_lane | (uint64_t)V_ARG(3, 4, 0) << 16;
+
+    return ir_emit(e->ir, IR_V1, true, v, 0, 0, k);
+}
+
+static inline ir_ref fp_emit(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref c)
+{
+    ir_ref r = ir_emit(e->ir, b ? c ? IR_V3 : IR_V2 : IR_V1, true, a, b, c, k);
+
+    e->ir->op[r].x = 1;                 /* FPSR */
+    return r;
+}
+
+/* If v is a negation in every active lane, what is negated. */
+static inline bool fp_is_neg(env *e, uint32_t arg, ir_ref *v)
+{
+    const struct ir_op *p = &e->ir->op[*v], *k;
+    uint64_t sign = V_SIZE(arg) == 3 ? fp_sign_bit(FP_D) :
+                    V_LG(arg) == 2 ? fp_sign_bit(FP_S) : UINT64_C(0x8000000080000000);
+
+    if (p->op != IR_V2 || (p->k & 0xffff) != VOP_eor || e->ir->op[p->b].op != IR_VCONST ||
+        V_LG(p->k >> 16) != V_LG(arg)) {
+        return false;
+    }
+    k = &e->ir->op[p->b];
+    if (k->k != sign || k->k2 != (V_LG(arg) == 4 ? sign : 0)) {
+        return false;
+    }
+    *v = p->a;
+    return true;
+}
+
+static inline ir_ref fp_fmla(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref c)
+{
+    uint32_t arg = k >> 16;
+    bool scalar = V_LG(arg) == V_SIZE(arg);
+    unsigned bytes = 1u << V_LG(arg);
+
+    if (fp_is_neg(e, arg, &a)) {
+        k |= GEN_FP_NEG_A;
+    }
+    if (fp_is_neg(e, arg, &c)) {
+        k |= GEN_FP_NEG_C;
+    }
+    c = v_low(e, c, bytes);
+    if (!scalar && bytes == 8) {
+        k = (k & ~FP_ARG_LG) | (uint64_t)V_ARG(0, 4, 0) << 16;
+        return v_low(e, fp_emit(e, k, v_low(e, a, 8), v_low(e, b, 8), c), 8);
+    }
+    return fp_emit(e, k, a, b, c);
+}
+
+static inline ir_ref fp_scalar(env *e, uint64_t k, ir_ref a, ir_ref b)
+{
+    unsigned vop = k & 0xffff, bytes = 1u << V_LG(k >> 16);
+    bool commutes = vop == VOP_fadd || vop == VOP_fmul;
+
+    if (!(commutes && gen_vec_bytes(e->ir, b) <= bytes)) {
+        a = v_low(e, a, bytes);
+    }
+    if (vop == VOP_fmax || vop == VOP_fmin || vop == VOP_fmaxnm || vop == VOP_fminnm) {
+        b = v_low(e, b, bytes);
+    }
+    return fp_emit(e, k, a, b, 0);
+}
+
+/* 0: by a call. */
+static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref c)
+{
+    unsigned vop = k & 0xffff;
+    uint32_t arg = k >> 16;
+    bool scalar = V_LG(arg) == V_SIZE(arg), two_singles = V_LG(arg) == 3 && !scalar;
+    unsigned int_lg = V_INT_LG(V_X(arg));
+    ir_ref r;
+
+    if ((vop == VOP_scvtf || vop == VOP_ucvtf) && gen_fp_scalar_int(k)) {
+        val v = v_to_val(e, 4u << (int_lg == 3), 0, (vec){ a });
+        return ir_emit(e->ir, IR_VI2F, true, v.r, 0, 0, k);
+    }
+    if ((vop == VOP_fcvts || vop == VOP_fcvtu) && gen_fp_scalar_int(k)) {
+        r = ir_emit(e->ir, IR_VF2I, true, a, 0, 0, k);
+        e->ir->op[r].hi0 = int_lg == 2;
+        return v_from_val(e, R(r)).r;
+    }
+    if (!gen_fp_native(k)) {
+        return 0;
+    }
+    if (vop == VOP_fmla) {
+        return fp_fmla(e, k, a, b, c);
+    }
+    if (scalar) {
+        return fp_scalar(e, k, a, b);
+    }
+    if (two_singles && vop == VOP_fdiv) {
+        k = vop | (uint64_t)V_ARG(2, 4, 0) << 16;
+        return v_low(e, fp_emit(e, k, fp_twice(e, a), fp_twice(e, b), 0), 8);
+    }
+    if (two_singles && vop != VOP_fcvtn) {
+        a = v_low(e, a, 8);
+        b = b ? v_low(e, b, 8) : 0;
+    }
+    if (two_singles && vop == VOP_fsub) {
+        k = (k & ~FP_ARG_LG) | (uint64_t)V_ARG(0, 4, 0) << 16;     /* 0 - 0 may be -0 */
+    }
+    r = fp_emit(e, k, a, b, 0);
+    return two_singles ? v_low(e, r, 8) : r;
+}
+
+/* The conditional comparison as one operation; false: by a composition. */
+static inline bool v_fccmp(env *e, uint32_t arg, unsigned cc, vec n, vec m, unsigned nzcv)
+{
+    ir_ref r;
+
+    if (V_SIZE(arg) < 2 || !(e->b->mode & A64_MODE_FP_PLAIN)) {
+        return false;
+    }
+    r = ir_flagop(e->ir, cc >= 14 ? IR_VFCMP : IR_VFCCMP, true, n.r, m.r);
+    e->ir->op[r].cc = cc;
+    e->ir->op[r].k = arg;
+    e->ir->op[r].k2 = nzcv;
+    return true;
+}
