@@ -8,6 +8,7 @@
 #include "base/trace.h"
 #include "front/machine.h"
 #include "front/monitor_command.h"
+#include "isa/dis/dis.h"
 #include "mem/space.h"
 #include "vm/vm.h"
 
@@ -93,11 +94,10 @@ static bool parse_format(const char *text, struct dump_format *f, struct strbuf 
         case 'w': f->size = 4; break;
         case 'g': f->size = 8; break;
         case 'x': case 'd': case 'u': case 'o': case 'c': f->as = *end; break;
-        case 'i':
-            strbuf_add(out, "Error: /i: there is no disassembly here yet\n");
-            return false;
+        case 'i': f->as = 'i'; break;
         default:
-            strbuf_add(out, "Error: /%s: want /COUNT, one of x d u o c, one of b h w g\n", text);
+            strbuf_add(out, "Error: /%s: want /COUNT, one of x d u o c i, one of b h w g\n",
+                       text);
             return false;
         }
     }
@@ -105,6 +105,7 @@ static bool parse_format(const char *text, struct dump_format *f, struct strbuf 
         strbuf_add(out, "Error: /%s: too many\n", text);
         return false;
     }
+    f->size = f->as == 'i' ? 4 : f->size;
     return true;
 }
 
@@ -126,8 +127,8 @@ static void cmd_xp(struct monitor_call *c)
     struct dump_format f = { .count = 1, .size = 4, .as = 'x' };
     struct mem_space *mem = machine_vm(c->machine)->mem;
     unsigned at = 0, per_row;
+    char *end, text[128];
     uint64_t gpa;
-    char *end;
 
     if (c->args_n && c->args[0][0] == '/') {
         if (!parse_format(c->args[0] + 1, &f, c->out)) {
@@ -139,7 +140,7 @@ static void cmd_xp(struct monitor_call *c)
         strbuf_add(c->out, "Error: want [/FORMAT] ADDRESS\n");
         return;
     }
-    per_row = 16 / f.size;
+    per_row = f.as == 'i' ? 1 : 16 / f.size;
     for (unsigned i = 0; i < f.count; i++, gpa += f.size) {
         uint64_t v = 0;
 
@@ -151,7 +152,12 @@ static void cmd_xp(struct monitor_call *c)
         if (i % per_row == 0) {
             strbuf_add(c->out, "%016" PRIx64 ":", gpa);
         }
-        print_item(c->out, v, &f);
+        if (f.as == 'i') {
+            dis_a64(v, gpa, text, sizeof text);
+            strbuf_add(c->out, " %08" PRIx64 "  %s", v, text);
+        } else {
+            print_item(c->out, v, &f);
+        }
         if (i % per_row == per_row - 1 || i == f.count - 1) {
             strbuf_add(c->out, "\n");
         }
