@@ -237,6 +237,9 @@ static bool read_cluster(struct config *c, const struct opts *tree, struct err *
         c->local_cpu_first = start;
         c->nodes_n = (c->board.cpus_n + cpus - 1) / cpus;
     }
+    if (c->nodes_n > 1 && c->board.gic_version == 2) {
+        return err_set(e, "gic-version=2: only on one host; several need gic-version=3");
+    }
     if (c->nodes_n > c->board.cpus_n) {
         return err_set(e, "-cluster nodes=%u: more nodes than CPUs (-smp %u)", c->nodes_n,
                        c->board.cpus_n);
