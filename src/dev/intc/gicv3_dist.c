@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "dev/intc/gicv3.h"
+#include "dev/intc/gicv3_id.h"
 #include "dev/intc/gicv3_msg.h"
 #include "mem/space.h"
 #include "vm/vcpu.h"
@@ -375,25 +376,9 @@ static uint64_t dist_read32(struct gicv3_dist *d, unsigned off)
     case 0x0004:
         return dist_typer(d);
     case 0x0008:
-        return 0x43b;           /* IIDR: Arm */
-    case 0xffe0:
-        return 0x92;            /* PIDR0, 1: the part number that Arm's GICs have */
-    case 0xffe4:
-        return 0xb4;
-    case 0xffe8:
-        return 0x3b;            /* PIDR2: architecture revision 3 */
-    case 0xffd0:
-        return 0x44;            /* PIDR4 */
-    case 0xfff0:
-        return 0x0d;            /* CIDR0–3 */
-    case 0xfff4:
-        return 0xf0;
-    case 0xfff8:
-        return 0x05;
-    case 0xfffc:
-        return 0xb1;
+        return GICV3_IIDR;
     default:
-        return 0;
+        return gicv3_id_read(off, 0x92);
     }
 }
 

@@ -3,6 +3,7 @@
  * LPIs: GICR_PROPBASER and what belongs to it read as zero. */
 #include "base/log.h"
 #include "dev/intc/gicv3_cpu_priv.h"
+#include "dev/intc/gicv3_id.h"
 #include "mem/space.h"
 
 enum {
@@ -26,30 +27,6 @@ static uint32_t redist_icfgr1(const struct gicv3_cpu *c)
     return v;
 }
 
-static uint32_t redist_id_read(unsigned off)
-{
-    switch (off) {
-    case 0xffd0:
-        return 0x44;            /* PIDR4 */
-    case 0xffe0:
-        return 0x93;            /* PIDR0, 1 */
-    case 0xffe4:
-        return 0xb4;
-    case 0xffe8:
-        return 0x3b;            /* PIDR2: architecture revision 3 */
-    case 0xfff0:
-        return 0x0d;            /* CIDR0–3 */
-    case 0xfff4:
-        return 0xf0;
-    case 0xfff8:
-        return 0x05;
-    case 0xfffc:
-        return 0xb1;
-    default:
-        return 0;
-    }
-}
-
 static uint64_t redist_read32(struct gicv3_cpu *c, unsigned off)
 {
     uint64_t mpidr = c->topology->mpidr[c->index];
@@ -57,7 +34,7 @@ static uint64_t redist_read32(struct gicv3_cpu *c, unsigned off)
     case GICR_CTLR:
         return c->gicr_ctlr;
     case GICR_IIDR:
-        return 0x43b;
+        return GICV3_IIDR;
     case GICR_TYPER:
         return (c->is_last ? 1u << 4 : 0) | 1u << 5 | c->index << 8;    /* Last, DPGS */
     case GICR_TYPER_HIGH:
@@ -80,7 +57,7 @@ static uint64_t redist_read32(struct gicv3_cpu *c, unsigned off)
     case GICR_ICFGR1:
         return redist_icfgr1(c);
     default:
-        return redist_id_read(off);
+        return gicv3_id_read(off, 0x93);
     }
 }
 

@@ -189,8 +189,6 @@ static inline void gicd_edge(struct sim *s, unsigned intid, bool edge)
 /* As an operating system begins: everything in group 1, all enabled, CPUs awake. */
 static inline void sim_boot(struct sim *s)
 {
-    struct prng p;
-    prng_init(&p, 1);
     gicd_w(s, 0, 2);
     for (unsigned w = 1; w < SIM_INTIDS / 32; w++) {
         gicd_w(s, 0x80 + w * 4, ~0u);
@@ -202,7 +200,5 @@ static inline void sim_boot(struct sim *s)
         gicr_w(s, i, 0x10100, ~0u);
         icc_w(s, i, SIM_PMR, 0xf8);
         icc_w(s, i, SIM_IGRPEN1, 1);
-    }
-    while (sim_step(s, &p)) {
     }
 }

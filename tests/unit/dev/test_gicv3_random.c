@@ -59,12 +59,9 @@ static unsigned pick(struct world *w, unsigned n)
         } \
     } while (0)
 
-static void world_init(struct world *w, uint64_t seed, bool direct)
+/* The guest sets up what is as after a reset. */
+static void world_boot(struct world *w)
 {
-    memset(w, 0, sizeof(*w));
-    w->seed = seed;
-    prng_init(&w->p, seed);
-    w->s = sim_new(CPUS, direct);
     sim_boot(w->s);
     w->control = true;
     for (unsigned i = 0; i < SPIS; i++) {
@@ -78,6 +75,38 @@ static void world_init(struct world *w, uint64_t seed, bool direct)
         w->cpu[i].split_end = pick(w, 2);
         icc_w(w->s, i, SIM_CTLR, w->cpu[i].split_end ? 2 : 0);
     }
+}
+
+static void world_init(struct world *w, uint64_t seed, bool direct)
+{
+    memset(w, 0, sizeof(*w));
+    w->seed = seed;
+    prng_init(&w->p, seed);
+    w->s = sim_new(CPUS, direct);
+    world_boot(w);
+}
+
+/* A reset of the machine, with messages on their way: the parts are reset one after the other
+ * while nobody runs. */
+static void world_reset(struct world *w)
+{
+    unsigned first = prng_below(&w->p, CPUS + 1);
+    for (unsigned i = 0; i < SPIS; i++) {
+        irq_set(&w->wire[i], false);
+    }
+    for (unsigned i = 0; i <= CPUS; i++) {
+        unsigned part = (first + i) % (CPUS + 1);
+        if (part == CPUS) {
+            gicv3_dist_reset(w->s->dist);
+        } else {
+            gicv3_cpu_reset(w->s->cpu[part]);
+        }
+        for (unsigned n = prng_below(&w->p, 20); n-- > 0;) {
+            sim_step(w->s, &w->p);
+        }
+    }
+    memset(w->cpu, 0, sizeof(w->cpu));
+    world_boot(w);
 }
 
 /* ---- devices ---- */
@@ -373,6 +402,9 @@ static void run_delayed(uint64_t seed)
             cpu_step(&w);
         } else {
             sim_step(w.s, &w.p);
+        }
+        if (pick(&w, STEPS) == 0) {
+            world_reset(&w);
         }
     }
     open_all(&w);
