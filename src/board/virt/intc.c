@@ -142,7 +142,8 @@ bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e)
         b->mpidr[i] = virt_config_mpidr(c, i);
         b->cpu[i] = (struct virt_cpu){ .board = b, .index = i };
     }
-    b->topology = (struct gicv3_topology){ .cpus_n = c->cpus_n, .mpidr = b->mpidr };
+    b->topology = (struct gicv3_topology){ .cpus_n = c->cpus_n, .mpidr = b->mpidr,
+                                           .trace = b->trace };
     if (!b->vm->irq_sink.send) {
         b->vm->irq_sink = (struct irq_sink){ .send = send_direct, .ctx = b };
         b->joins_parts = true;

@@ -3,6 +3,7 @@
 #include "board/virt/virt.h"
 
 #include "base/err.h"
+#include "base/trace.h"
 #include "board/psci/psci.h"
 #include "board/virt/memmap.h"
 #include "board/virt/virt_priv.h"
@@ -38,6 +39,7 @@ static struct virt *build(struct vm *vm, const struct virt_config *c,
     b->hosting = *hosting;
     b->is_root = is_root;
     b->gic_version = c->gic_version;
+    b->trace = c->trace ? c->trace : &trace_none;
     if (!mem_space_add_ram(vm->mem, VIRT_RAM_BASE, c->ram_bytes, "ram", e) ||
         !virt_intc_build(b, c, e) || !build_vcpus(b, e) ||
         (is_root && (!virt_devices_build(b, c, e) ||
@@ -88,6 +90,7 @@ bool virt_reset(struct virt *b, struct err *e)
     if (!virt_boot_load(&b->boot, b->vm->mem, e)) {
         return false;
     }
+    trace_virt_reset(b->trace, b->vm->vcpus_n, b->boot.entry, b->boot.context);
     struct vcpu *first = &b->vm->vcpu[0];
     first->ops->power_on(first, b->boot.entry, b->boot.context);
     return true;
@@ -100,6 +103,12 @@ enum virt_firmware virt_vcpu_firmware_call(struct virt *b, unsigned n, bool is_s
         [PSCI_RESULT_WAIT] = VIRT_FIRMWARE_WAIT,
         [PSCI_RESULT_OFF] = VIRT_FIRMWARE_OFF,
     };
-    /* No EL3: SMC is undefined. */
-    return is_smc ? VIRT_FIRMWARE_NONE : how[psci_call(b->vm, b->mpidr, x)];
+    uint32_t fn = x[0];
+
+    if (is_smc) {
+        return VIRT_FIRMWARE_NONE;      /* no EL3: SMC is undefined */
+    }
+    enum psci_result r = psci_call(b->vm, b->mpidr, x);
+    trace_psci_call(b->trace, n, fn, x[1], x[2], (int64_t)x[0]);
+    return how[r];
 }

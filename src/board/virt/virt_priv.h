@@ -34,6 +34,7 @@ struct virt {
     bool is_root;
     bool joins_parts;                   /* vm->irq_sink is ours */
     unsigned gic_version;
+    const struct trace *trace;
 
     uint64_t mpidr[VIRT_CPUS_MAX];
     struct gicv3_topology topology;

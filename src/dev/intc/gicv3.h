@@ -21,6 +21,7 @@ struct err;
 struct gicv3_cpu;
 struct gicv3_dist;
 struct mmio_ops;
+struct trace;
 
 #define GICV3_SPI_FIRST 32
 #define GICV3_INTID_MAX 1020            /* SPIs are 32 … 1019 */
@@ -31,6 +32,7 @@ struct mmio_ops;
 struct gicv3_topology {
     unsigned cpus_n;
     const uint64_t *mpidr;              /* [cpus_n]; Aff0 ≤ 15 */
+    const struct trace *trace;          /* &trace_none: nothing is traced */
 };
 
 /* `sink` and `topology` stay the caller's and outlive it.  intids_n (a multiple of 32, ≤ 1020

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "dev/intc/gicv3.h"
 #include "dev/intc/gicv3_id.h"
 #include "dev/intc/gicv3_msg.h"
@@ -197,6 +198,7 @@ static void dist_send_unlock(struct gicv3_dist *d)
         d->sending = true;
         while (dist_compose(d, &m)) {
             mutex_unlock(&d->lock);
+            trace_gicv3_send(d->topology->trace, m.to, m.kind & 0xffff, m.a, m.b);
             d->sink->send(d->sink->ctx, &m);
             mutex_lock(&d->lock);
         }
@@ -211,6 +213,7 @@ static void dist_set_line(void *ctx, unsigned intid, bool level)
 {
     struct gicv3_dist *d = ctx;
     struct spi *s = &d->spi[intid];
+    trace_gicv3_wire(d->topology->trace, intid, level);
     mutex_lock(&d->lock);
     if (s->line == level) {
         mutex_unlock(&d->lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GICv3 CPU interface registers (ICC_*_EL1): IHI 0069, 12.2.  One security state, EL1 highest:
  * ICC_SRE_EL1 is fixed to system registers, group 0 is FIQ, group 1 is IRQ. */
-#include "base/log.h"
+#include "base/trace.h"
 #include "dev/intc/gicv3_cpu_priv.h"
 
 #define ENC(op0, op1, crn, crm, op2) \
@@ -39,6 +39,7 @@ static unsigned icc_acknowledge(struct gicv3_cpu *c, unsigned group)
         c->spi_pending[intid / 32] &= ~bit;
         gicv3_cpu_queue(c, GICV3_ACTIVATE, intid, c->spi_generation[intid]);
     }
+    trace_gicv3_acknowledge(c->topology->trace, c->index, intid);
     return intid;
 }
 
@@ -60,6 +61,7 @@ static void icc_end(struct gicv3_cpu *c, unsigned group, unsigned intid)
     if (!c->apr[group] || gicv3_cpu_running(c, group) != gicv3_cpu_running(c, -1)) {
         return;
     }
+    trace_gicv3_end(c->topology->trace, c->index, intid);
     c->apr[group] &= c->apr[group] - 1;
     if (!c->eoimode) {
         icc_deactivate(c, intid);
@@ -85,6 +87,7 @@ static void icc_send_sgi(struct gicv3_cpu *c, uint64_t v, unsigned group)
                       (v >> (a & 15) & 1);
         if (to_all_others ? i != c->index : listed) {
             m.to = i;
+            trace_gicv3_sgi(t->trace, c->index, i, m.a);
             c->sink->send(c->sink->ctx, &m);
         }
     }

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/err.h"
 #include "base/prng.h"
+#include "base/trace.h"
 #include "dev/intc/gicv3.h"
 #include "mem/space.h"
 
@@ -112,7 +113,8 @@ static inline struct sim *sim_new(unsigned cpus_n, bool direct)
     for (unsigned i = 0; i < cpus_n; i++) {
         s->mpidr[i] = (i / 2) << 8 | i % 2;     /* two to a cluster */
     }
-    s->topology = (struct gicv3_topology){ .cpus_n = cpus_n, .mpidr = s->mpidr };
+    s->topology = (struct gicv3_topology){ .cpus_n = cpus_n, .mpidr = s->mpidr,
+                                           .trace = &trace_none };
     s->dist = gicv3_dist_new(SIM_INTIDS, &s->topology, &s->sink, &e);
     for (unsigned i = 0; i < cpus_n; i++) {
         s->cpu[i] = gicv3_cpu_new(i, i == cpus_n - 1, &s->topology, &s->sink, sim_line,
