@@ -19,7 +19,7 @@ import sys
 FLOORS = {"base": 0, "mem": 1, "isa": 1, "host": 1, "vm": 2, "dev": 3, "accel": 3,
           "board": 4, "cluster": 4, "front": 5}
 # Not headers in the usual sense: the bodies of instructions, compiled once in each engine.
-TEMPLATES = re.compile(r"isa/a64/(sem_\w+|vocab)\.h$")
+TEMPLATES = re.compile(r"isa/a64/(sem_\w+|translate_\w+|vocab)\.h$")
 FUNCTION_LINES_MAX, FILE_LINES_MAX, COLUMNS_MAX = 70, 1000, 100
 
 

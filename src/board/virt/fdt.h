@@ -20,8 +20,8 @@ struct virt_fdt_chosen {
     uint64_t initrd, initrd_end;        /* equal: none */
 };
 
-/* The machine without what virt_fdt_fix() adds; `devices` as above; `platform` may be NULL.  The blob is the caller's
- * (free()) and has room to grow. */
+/* The machine without what virt_fdt_fix() adds; `devices` as above; `platform` may be NULL.
+ * The blob is the caller's (free()) and has room to grow. */
 void *virt_fdt_make(const struct virt_config *c, unsigned devices,
                     const struct virt_platform *platform, struct err *e);
 /* Reads and checks a blob from a file (-dtb), with room to grow; free() it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* struct virt_platform: the platform bus: devices without an address of their own are put there in the
- * order of their coming, and get the next interrupts. */
+/* struct virt_platform: the platform bus: devices without an address of their own are put
+ * there in the order of their coming, and get the next interrupts. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

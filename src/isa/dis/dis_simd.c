@@ -328,7 +328,8 @@ static unsigned lane_size(const struct dis *d)
 static void vlane(struct dis *d)
 {
     unsigned size = lane_size(d), q = F("q"), s = F("s");
-    unsigned index = size == 0 ? q << 3 | s << 2 | F("size") : size == 1 ? q << 2 | s << 1 | F("i") :
+    unsigned index = size == 0 ? q << 3 | s << 2 | F("size") :
+        size == 1 ? q << 2 | s << 1 | F("i") :
                      size == 2 ? q << 1 | s : q;
 
     list(d, F("rt"), registers(d), 0, size);
@@ -406,7 +407,8 @@ const struct dis_format dis_formats_simd[] = {
     { "vxc", vxc }, { "vx4b", vx4b }, { "shl", shl }, { "shr", shr }, { "shrh", shrh },
     { "esize", esize_bits }, { "fbits", fbits }, { "rot90", rot90 }, { "rot180", rot180 },
     { "fimm8", fimm8 }, { "fimm", fimm }, { "mimm", mimm }, { "mimm64", mimm64 },
-    { "e", suffix_e }, { "fcvt", fcvt_types }, { "fcvtl", fcvtl }, { "fcvtn", fcvtn }, { "tbl", tbl },
+    { "e", suffix_e }, { "fcvt", fcvt_types }, { "fcvtl", fcvtl }, { "fcvtn", fcvtn },
+    { "tbl", tbl },
     { "n", count }, { "nr", count_r }, { "vlist", vlist }, { "vlane", vlane },
     { "vpost", vpost }, { "vpost1", vpost1 }, { "vuimm", vuimm }, { "vpimm", vpimm },
     { "vpoff", vpoff }, { "vregoff", vregoff },

@@ -78,7 +78,8 @@ static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned b
         x64_mov_rr(&g->c, true, v, a);
     }
     x64_alu_ri(&g->c, ALU_AND, true, v, -4096);
-    x64_alu_rm(&g->c, ALU_CMP, true, v, base < 0 ? x64_at(RAX, table) : x64_idx(R15, RAX, 0, table));
+    x64_alu_rm(&g->c, ALU_CMP, true, v, base < 0 ? x64_at(RAX, table)
+                                                  : x64_idx(R15, RAX, 0, table));
     s->from = x64_jcc(&g->c, CC_NE);
     x64_load(&g->c, true, RAX,
              base < 0 ? x64_at(RAX, table + 8) : x64_idx(R15, RAX, 0, table + 8));

@@ -2,7 +2,9 @@
 /* Vector values: moves, and the primitives of vecops.def that have a native form; the others
  * call their C reference function (VCALL).
  *
- * To make a primitive native: a case in lower(); the same conditions in gen_vec_native(). */
+ * To make a primitive native: a case in lower(); the same conditions in gen_vec_native().
+ *
+ * House: sizes: lower() is one switch with a case of a line or two for each primitive. */
 #include "isa/emit_x64/gen_fp.h"
 
 #include "isa/a64/vecops.h"
