@@ -147,6 +147,8 @@ void gen_vec(struct gen *g);
 void gen_vconst(struct gen *g, int d, uint64_t lo, uint64_t hi);
 bool gen_vec_native(uint64_t k);                    /* is there a case for the primitive? */
 unsigned gen_vec_bytes(const struct ir *ir, ir_ref v);   /* above these it is known to be zero */
+bool gen_simd_native(unsigned vop, uint32_t arg);
+void gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
 enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
        GEN_STUB_QC };

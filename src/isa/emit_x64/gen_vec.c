@@ -189,10 +189,7 @@ bool gen_vec_native(uint64_t k)
     if (gen_fp_native(k)) {
         return true;
     }
-    if (lg < 2) {
-        return false;
-    }
-    if (simple2_opcode(vop, size, &swap)) {
+    if (gen_simd_native(vop, arg) || simple2_opcode(vop, size, &swap)) {
         return true;
     }
     if (lg < 3) {
@@ -209,10 +206,8 @@ bool gen_vec_native(uint64_t k)
         return size > 0;
     case VOP_sshri:
         return size == 1 || size == 2;
-    case VOP_zip2: case VOP_ext: case VOP_uzp1: case VOP_dup_lane:
-        return lg == 4 && (vop != VOP_uzp1 || size == 3);
     case VOP_uxtl: case VOP_sxtl:
-        return size < 3;
+        return size < 3 && lg == 4;
     default:
         return false;
     }
@@ -227,6 +222,8 @@ static unsigned primitive_bytes(unsigned vop, uint32_t arg)
     case VOP_fmaxnm: case VOP_fminnm: case VOP_fmla: case VOP_fsqrt: case VOP_frint:
     case VOP_shli: case VOP_ushri: case VOP_sshri:
         return 1u << V_LG(arg);
+    case VOP_xtn:
+        return 8;
     case VOP_fcvt:
         return 1u << V_X(arg);
     case VOP_fcvts: case VOP_fcvtu: case VOP_scvtf: case VOP_ucvtf:
@@ -275,8 +272,6 @@ static void lower(struct gen *g)
     static const uint32_t max_u[3] = { P(0xde), P38(0x3e), P38(0x3f) };
     static const uint32_t eq[4] = { P(0x74), P(0x75), P(0x76), P38(0x29) };
     static const uint32_t gt[4] = { P(0x64), P(0x65), P(0x66), P38(0x37) };
-    static const uint32_t unpack_hi[4] = { P(0x68), P(0x69), P(0x6a), P(0x6d) };
-    static const uint8_t broadcast[4] = { 0x78, 0x79, 0x58, 0x59 };
     const struct ir_op *p = op(g);
     unsigned vop = p->k & 0xffff;
     uint32_t arg = p->k >> 16, o;
@@ -286,8 +281,9 @@ static void lower(struct gen *g)
     bool swap = false;
     struct x64 *as = &g->c;
 
-    o = simple2_opcode(vop, size, &swap);
-    if (o) {
+    if (gen_simd_native(vop, arg)) {
+        gen_simd(g, vop, arg, d, a, b, c);
+    } else if ((o = simple2_opcode(vop, size, &swap)) != 0) {
         x64_v(as, o, d, swap ? b : a, swap ? a : b);
     } else {
         switch (vop) {
@@ -332,22 +328,6 @@ static void lower(struct gen *g)
         case VOP_sshri:
             x64_vi(as, P(size == 1 ? 0x71 : 0x72), 4, d, a, x);
             break;
-        case VOP_zip2:
-            x64_v(as, unpack_hi[size], d, a, b);
-            break;
-        case VOP_uzp1:
-            x64_v(as, P(0x6c), d, a, b);
-            break;
-        case VOP_ext:                                   /* b:a >> 8x */
-            x64_vi(as, P3A(0x0f), d, b, a, x);
-            break;
-        case VOP_dup_lane:
-            if (x) {
-                x64_vi(as, P(0x73), 3, 15, a, x << size);       /* vpsrldq */
-                a = 15;
-            }
-            x64_v(as, P38(broadcast[size]), d, 0, a);
-            break;
         case VOP_uxtl: case VOP_sxtl:
             if (x) {
                 x64_vi(as, P(0x73), 3, 15, a, 8);
@@ -359,6 +339,9 @@ static void lower(struct gen *g)
         default:
             assert(!"native primitive");
         }
+    }
+    if (vop >= VOP_aese && vop <= VOP_aesimc) {
+        return;                         /* always 16 bytes; the argument is 0 */
     }
     if (lg < 4 && !(keeps_zero(vop) && (a < 0 || gen_vec_bytes(g->ir, p->a) <= 1u << lg) &&
                     (b < 0 || gen_vec_bytes(g->ir, p->b) <= 1u << lg) &&

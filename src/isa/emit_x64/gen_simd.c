@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Integer vector primitives that take several host instructions.  XMM14, XMM15 and the result
+ * register are free to use; the result register is none of the operands. */
+#include "isa/emit_x64/gen.h"
+
+#include "isa/a64/vecops.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define P(op) ((op) | OP_0F | OP_66)
+#define P38(op) ((op) | OP_0F38 | OP_66)
+#define P3A(op) ((op) | OP_0F3A | OP_66)
+
+bool gen_simd_native(unsigned vop, uint32_t arg)
+{
+    unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
+
+    switch (vop) {
+    case VOP_xtn:
+        return lg == 3;
+    case VOP_uzp1: case VOP_uzp2:
+        return lg == 4 || (lg > size && size < 3);
+    case VOP_trn1: case VOP_trn2:
+        return lg >= 3 && lg > size;
+    case VOP_zip2:
+        return lg == 4 || (lg == 3 && size < 3);
+    case VOP_ext:
+        return lg >= 3;
+    case VOP_dup_lane:
+        return true;
+    case VOP_uabd: case VOP_sabd: case VOP_abs:
+        return size < 3;
+    case VOP_rev:
+        return lg >= 3 && x <= 3;
+    case VOP_uaddlp:
+        return lg >= 3 && size < 3;
+    case VOP_saddlp:
+        return lg >= 3 && size < 2;
+    case VOP_smull: case VOP_umull:
+        return lg == 4 && size < 3;
+    case VOP_mul:
+        return size == 0 && lg >= 3;
+    case VOP_shli: case VOP_ushri:
+        return size == 0 && lg >= 3;
+    case VOP_sshri:
+        return (size == 0 || size == 3) && lg >= 3;
+    case VOP_cmhi: case VOP_cmhs:
+        return size == 3;
+    case VOP_cnt: case VOP_tbx:
+        return lg >= 3;
+    case VOP_aese: case VOP_aesd: case VOP_aesmc: case VOP_aesimc:
+        return __builtin_cpu_supports("aes");
+    default:
+        return false;
+    }
+}
+
+static void vv(struct gen *g, unsigned op, int d, int a, int b)
+{
+    x64_v(&g->c, op, d, a, b);
+}
+
+static void vi(struct gen *g, unsigned op, int d, int a, int b, unsigned imm)
+{
+    x64_vi(&g->c, op, d, a, b, imm);
+}
+
+/* By-immediate shifts of words, doublewords, quadwords: digit 2 SRL, 4 SRA, 6 SLL, 3 SRLDQ. */
+static void shift(struct gen *g, unsigned size, unsigned digit, int d, int a, unsigned n)
+{
+    vi(g, P(size == 1 ? 0x71 : size == 2 ? 0x72 : 0x73), digit, d, a, n);
+}
+
+static uint64_t each_byte(uint8_t k)
+{
+    return k * UINT64_C(0x0101010101010101);
+}
+
+/* t = the even or odd elements of size, each in a lane of size + 1 (size < 2). */
+static void isolate(struct gen *g, unsigned size, bool odd, int t, int a)
+{
+    unsigned bits = 8u << size;
+
+    if (odd) {
+        shift(g, size + 1, 2, t, a, bits);
+    } else {
+        shift(g, size + 1, 6, t, a, bits);
+        shift(g, size + 1, 2, t, t, bits);
+    }
+}
+
+static void uzp(struct gen *g, unsigned size, unsigned lg, bool odd, int d, int a, int b)
+{
+    static const uint32_t join[4] = { 0, P(0x61), P(0x62), P(0x6c) };
+
+    if (lg < 4) {
+        /* Both operands in one register, then as a narrowing of it. */
+        vv(g, join[lg], 14, a, b);
+        if (size == 2) {
+            vi(g, P(0x70), d, 0, 14, odd ? 0x0d : 0x08);
+        } else {
+            isolate(g, size, odd, 15, 14);
+            vv(g, size == 0 ? P(0x67) : P38(0x2b), d, 15, 15);
+        }
+    } else if (size == 3) {
+        vv(g, odd ? P(0x6d) : P(0x6c), d, a, b);
+    } else if (size == 2) {
+        vi(g, 0xc6 | OP_0F, d, a, b, odd ? 0xdd : 0x88);
+    } else {
+        isolate(g, size, odd, 14, a);
+        isolate(g, size, odd, 15, b);
+        vv(g, size == 0 ? P(0x67) : P38(0x2b), d, 14, 15);
+    }
+}
+
+static void xtn(struct gen *g, unsigned size, int d, int a)
+{
+    if (size == 2) {
+        vi(g, P(0x70), d, 0, a, 0x08);
+    } else {
+        isolate(g, size, false, 15, a);
+        vv(g, size == 0 ? P(0x67) : P38(0x2b), d, 15, 15);
+    }
+}
+
+static void trn(struct gen *g, unsigned size, bool second, int d, int a, int b)
+{
+    switch (size) {
+    case 0:
+        if (second) {
+            shift(g, 1, 2, 14, a, 8);
+            shift(g, 1, 2, 15, b, 8);
+            shift(g, 1, 6, 15, 15, 8);
+        } else {
+            shift(g, 1, 6, 14, a, 8);
+            shift(g, 1, 2, 14, 14, 8);
+            shift(g, 1, 6, 15, b, 8);
+        }
+        vv(g, P(0xeb), d, 14, 15);
+        break;
+    case 1:
+        shift(g, 2, second ? 2 : 6, 15, second ? a : b, 16);
+        vi(g, P3A(0x0e), d, second ? 15 : a, second ? b : 15, 0xaa);    /* vpblendw */
+        break;
+    case 2:
+        vi(g, P(0x70), 15, 0, second ? a : b, second ? 0xf5 : 0xa0);
+        vi(g, P3A(0x02), d, second ? 15 : a, second ? b : 15, 0x0a);    /* vpblendd */
+        break;
+    default:
+        vv(g, second ? P(0x6d) : P(0x6c), d, a, b);
+    }
+}
+
+static void abd(struct gen *g, unsigned vop, unsigned size, int d, int a, int b)
+{
+    static const uint32_t max_s[3] = { P38(0x3c), P(0xee), P38(0x3d) };
+    static const uint32_t min_s[3] = { P38(0x38), P(0xea), P38(0x39) };
+    static const uint32_t max_u[3] = { P(0xde), P38(0x3e), P38(0x3f) };
+    static const uint32_t min_u[3] = { P(0xda), P38(0x3a), P38(0x3b) };
+    static const uint32_t sub[3] = { P(0xf8), P(0xf9), P(0xfa) };
+    bool is_signed = vop == VOP_sabd;
+
+    vv(g, (is_signed ? max_s : max_u)[size], 14, a, b);
+    vv(g, (is_signed ? min_s : min_u)[size], 15, a, b);
+    vv(g, sub[size], d, 14, 15);
+}
+
+static void rev(struct gen *g, unsigned size, unsigned container_lg, int d, int a)
+{
+    unsigned swap = (1u << container_lg) - (1u << size);
+    uint8_t control[16];
+    uint64_t k[2];
+
+    for (unsigned i = 0; i < 16; i++) {
+        control[i] = i ^ swap;
+    }
+    memcpy(k, control, 16);
+    gen_vconst(g, 15, k[0], k[1]);
+    vv(g, P38(0x00), d, a, 15);                                         /* vpshufb */
+}
+
+static void addlp(struct gen *g, bool is_signed, unsigned size, int d, int a)
+{
+    static const uint32_t add[4] = { P(0xfc), P(0xfd), P(0xfe), P(0xd4) };
+
+    if (size == 0) {
+        gen_vconst(g, 15, each_byte(1), each_byte(1));
+        if (is_signed) {
+            vv(g, P38(0x04), d, 15, a);                                 /* vpmaddubsw */
+        } else {
+            vv(g, P38(0x04), d, a, 15);
+        }
+    } else if (is_signed) {
+        gen_vconst(g, 15, UINT64_C(0x0001000100010001), UINT64_C(0x0001000100010001));
+        vv(g, P(0xf5), d, a, 15);                                       /* vpmaddwd */
+    } else {
+        shift(g, size + 1, 6, 14, a, 8u << size);
+        shift(g, size + 1, 2, 14, 14, 8u << size);
+        shift(g, size + 1, 2, 15, a, 8u << size);
+        vv(g, add[size + 1], d, 14, 15);
+    }
+}
+
+static void mull(struct gen *g, bool is_signed, unsigned size, bool high, int d, int a, int b)
+{
+    static const uint32_t multiply_s[3] = { P(0xd5), P38(0x40), P38(0x28) };
+    static const uint32_t multiply_u[3] = { P(0xd5), P38(0x40), P(0xf4) };
+    static const uint8_t extend[3] = { 0x20, 0x23, 0x25 };
+
+    if (high) {
+        shift(g, 3, 3, 14, a, 8);
+        shift(g, 3, 3, 15, b, 8);
+        a = 14;
+        b = 15;
+    }
+    vv(g, P38(extend[size] + (is_signed ? 0 : 0x10)), 14, 0, a);
+    vv(g, P38(extend[size] + (is_signed ? 0 : 0x10)), 15, 0, b);
+    vv(g, (is_signed ? multiply_s : multiply_u)[size], d, 14, 15);
+}
+
+static void mul8(struct gen *g, int d, int a, int b)
+{
+    shift(g, 1, 2, 14, a, 8);
+    shift(g, 1, 2, 15, b, 8);
+    vv(g, P(0xd5), 14, 14, 15);
+    shift(g, 1, 6, 14, 14, 8);                                          /* odd products */
+    vv(g, P(0xd5), 15, a, b);
+    shift(g, 1, 6, 15, 15, 8);
+    shift(g, 1, 2, 15, 15, 8);
+    vv(g, P(0xeb), d, 14, 15);
+}
+
+static void shift8(struct gen *g, unsigned vop, unsigned n, int d, int a)
+{
+    uint8_t mask = vop == VOP_shli ? 0xff << n : n > 7 ? 0 : 0xff >> n;
+
+    gen_vconst(g, 15, each_byte(mask), each_byte(mask));
+    shift(g, 1, vop == VOP_shli ? 6 : 2, 14, a, n);
+    vv(g, P(0xdb), d, 14, 15);
+}
+
+static void sshr(struct gen *g, unsigned size, unsigned n, int d, int a)
+{
+    if (size == 0) {
+        unsigned m = n > 7 ? 7 : n;
+        uint8_t sign = 0x80 >> m;
+        shift8(g, VOP_ushri, m, d, a);
+        gen_vconst(g, 15, each_byte(sign), each_byte(sign));
+        vv(g, P(0xef), d, d, 15);
+        vv(g, P(0xf8), d, d, 15);
+        return;
+    }
+    vv(g, P(0xef), 15, 15, 15);
+    vv(g, P38(0x37), 15, 15, a);                                        /* 0 > a */
+    if (n >= 64) {
+        vv(g, 0x28 | OP_0F, d, 0, 15);
+        return;
+    }
+    shift(g, 3, 6, 15, 15, 64 - n);
+    shift(g, 3, 2, 14, a, n);
+    vv(g, P(0xeb), d, 14, 15);
+}
+
+static void cmh64(struct gen *g, bool or_same, int d, int a, int b)
+{
+    gen_vconst(g, 15, UINT64_C(1) << 63, UINT64_C(1) << 63);
+    vv(g, P(0xef), 14, a, 15);
+    vv(g, P(0xef), 15, b, 15);
+    if (or_same) {
+        vv(g, P38(0x37), 14, 15, 14);
+        vv(g, P(0x76), 15, 15, 15);
+        vv(g, P(0xef), d, 14, 15);
+    } else {
+        vv(g, P38(0x37), d, 14, 15);
+    }
+}
+
+static void cnt(struct gen *g, int d, int a)
+{
+    gen_vconst(g, 14, UINT64_C(0x0302020102010100), UINT64_C(0x0403030203020201));
+    gen_vconst(g, 15, each_byte(15), each_byte(15));
+    vv(g, P(0xdb), d, a, 15);
+    vv(g, P38(0x00), d, 14, d);
+    x64_vi(&g->c, P(0x71), 2, 14, a, 4);
+    vv(g, P(0xdb), 14, 14, 15);
+    gen_vconst(g, 15, UINT64_C(0x0302020102010100), UINT64_C(0x0403030203020201));
+    vv(g, P38(0x00), 14, 15, 14);
+    vv(g, P(0xfc), d, d, 14);
+}
+
+/* VPSHUFB makes zero of an index with bit 7: adding 0x70 with saturation sets it from 16 on. */
+static void tbx(struct gen *g, unsigned first, int d, int a, int b, int c)
+{
+    if (first) {
+        gen_vconst(g, 15, each_byte(first), each_byte(first));
+        vv(g, P(0xf8), 14, b, 15);
+        b = 14;
+    }
+    gen_vconst(g, 15, each_byte(0x70), each_byte(0x70));
+    vv(g, P(0xdc), 15, b, 15);                                          /* vpaddusb */
+    vv(g, P38(0x00), 14, a, 15);
+    vi(g, P3A(0x4c), d, 14, c, 15 << 4);                                /* vpblendvb */
+}
+
+static void aes(struct gen *g, unsigned vop, int d, int a, int b)
+{
+    vv(g, P(0xef), 15, 15, 15);
+    switch (vop) {
+    case VOP_aese:
+        vv(g, P(0xef), 14, a, b);
+        vv(g, P38(0xdd), d, 14, 15);
+        break;
+    case VOP_aesd:
+        vv(g, P(0xef), 14, a, b);
+        vv(g, P38(0xdf), d, 14, 15);
+        break;
+    case VOP_aesmc:
+        vv(g, P38(0xdf), 14, a, 15);
+        vv(g, P38(0xdc), d, 14, 15);
+        break;
+    default:
+        vv(g, P38(0xdb), d, 0, a);
+    }
+}
+
+void gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c)
+{
+    static const uint32_t unpack_lo[4] = { P(0x60), P(0x61), P(0x62), P(0x6c) };
+    static const uint32_t unpack_hi[4] = { P(0x68), P(0x69), P(0x6a), P(0x6d) };
+    static const uint8_t broadcast[4] = { 0x78, 0x79, 0x58, 0x59 };
+    unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
+
+    switch (vop) {
+    case VOP_xtn: xtn(g, size, d, a); break;
+    case VOP_uzp1: case VOP_uzp2: uzp(g, size, lg, vop == VOP_uzp2, d, a, b); break;
+    case VOP_trn1: case VOP_trn2: trn(g, size, vop == VOP_trn2, d, a, b); break;
+    case VOP_zip2:
+        if (lg == 4) {
+            vv(g, unpack_hi[size], d, a, b);
+        } else {
+            vv(g, unpack_lo[size], 15, a, b);
+            shift(g, 3, 3, d, 15, 8);
+        }
+        break;
+    case VOP_ext:                                       /* b:a >> 8x */
+        if (lg == 4) {
+            vi(g, P3A(0x0f), d, b, a, x);
+        } else {
+            vv(g, P(0x6c), 15, a, b);
+            shift(g, 3, 3, d, 15, x);
+        }
+        break;
+    case VOP_dup_lane:
+        if (x) {
+            shift(g, 3, 3, 15, a, x << size);
+            a = 15;
+        }
+        vv(g, P38(broadcast[size]), d, 0, a);
+        break;
+    case VOP_uabd: case VOP_sabd: abd(g, vop, size, d, a, b); break;
+    case VOP_abs: vv(g, P38(0x1c + size), d, 0, a); break;
+    case VOP_rev: rev(g, size, x, d, a); break;
+    case VOP_uaddlp: case VOP_saddlp: addlp(g, vop == VOP_saddlp, size, d, a); break;
+    case VOP_smull: case VOP_umull: mull(g, vop == VOP_smull, size, x, d, a, b); break;
+    case VOP_mul: mul8(g, d, a, b); break;
+    case VOP_shli: case VOP_ushri: shift8(g, vop, x, d, a); break;
+    case VOP_sshri: sshr(g, size, x, d, a); break;
+    case VOP_cmhi: case VOP_cmhs: cmh64(g, vop == VOP_cmhs, d, a, b); break;
+    case VOP_cnt: cnt(g, d, a); break;
+    case VOP_tbx: tbx(g, x, d, a, b, c); break;
+    case VOP_aese: case VOP_aesd: case VOP_aesmc: case VOP_aesimc: aes(g, vop, d, a, b); break;
+    default: assert(!"native vector primitive");
+    }
+}
