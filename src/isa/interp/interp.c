@@ -104,6 +104,11 @@ static void op_decode(env *e, uint32_t w)
 
 /* ---- the loop ---- */
 
+static bool is_eret(uint32_t w)
+{
+    return (w & 0xfffff3ff) == 0xd69f03e0;
+}
+
 /* Breakpoints, software step, illegal state, branch targets.  One instruction, if it may. */
 static void step_carefully(env *e, const uint32_t *code)
 {
@@ -115,10 +120,14 @@ static void step_carefully(env *e, const uint32_t *code)
     if ((cpu->debug_slow && a64_debug_before(cpu)) || (cpu->btype && !a64_bti_check(cpu, w))) {
         return;
     }
-    cpu->btype = 0;
     e->rt = w & 31;
+    e->btype_set = false;
     handlers[a64_decode_for(cpu->model->features, w)](e, w);
     cpu->pc = e->next;
+    /* What ERET set is for the instruction that it returned to. */
+    if (!e->btype_set && !is_eret(w)) {
+        cpu->btype = 0;
+    }
     if (stepping) {
         a64_debug_after(cpu, w);
     }

@@ -17,6 +17,7 @@
 struct env {
     struct a64_cpu *cpu;
     uint64_t next;                  /* pc after this instruction */
+    bool btype_set;                 /* the instruction was an indirect branch: BTYPE is new */
     bool again;                     /* look at everything again before the next one */
     unsigned rt;                    /* field rt of the instruction (trap syndromes) */
     int64_t left;                   /* instructions still to do */
@@ -755,7 +756,7 @@ static inline void set_btype(env *e, unsigned btype)
             btype = 1;
         }
         e->cpu->btype = btype;
-        e->again = true;
+        e->btype_set = e->again = true;
     }
 }
 
