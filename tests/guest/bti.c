@@ -97,7 +97,9 @@ static void guarded(uint8_t *code, uint64_t va)
                 print(" BT %u GP %u way %u:", bt, gp, w);
                 for (unsigned i = 0; i < sizeof pads / 4; i++) {
                     try_el1(ways[w], va + 16 * i, 0);
-                    if (fault.taken) {
+                    if (fault.taken && fault.esr >> 26 == 0x3c) {
+                        print(" %s 3c", pad_names[i]);
+                    } else if (fault.taken) {
                         print(" %s %x.%x.%x", pad_names[i], (unsigned)(fault.esr >> 26),
                               (unsigned)(fault.esr & 0x1ffffff), (unsigned)(fault.spsr >> 10 & 3));
                     } else {

@@ -167,6 +167,7 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
  * was taken, or look again. */
 static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsigned mode)
 {
+    bool guarded;
     const uint32_t *code = a64_fetch(cpu, cpu->pc);
     struct jit_block *b;
     uint64_t gpa;
@@ -178,6 +179,12 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
         interp_run(cpu, 1);             /* may not be cached: one at a time */
         return NULL;
     }
+    guarded = a64_tlb_guarded(cpu->tlb->cur, cpu->pc);
+    if (guarded && cpu->btype) {
+        interp_run(cpu, 1);             /* checks the branch target */
+        return NULL;
+    }
+    mode |= guarded ? A64_MODE_GUARDED : 0;
     gpa = a64_tlb_gpa(cpu->tlb->cur, cpu->pc, A64_TLB_EXEC);
     b = jit_cache_find(v->cache, gpa, mode);
     v->jit->stats.lookups++;
@@ -223,6 +230,9 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         jit_fpu_leave(cpu);
         b = block_at(v, cpu, mode);
         jit_fpu_enter(cpu);
+        if (b && (b->mode & A64_MODE_GUARDED)) {
+            return jit_run_view(v->cache, b->entry);    /* always comes by here: see block_at() */
+        }
         if (b) {
             j = &cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc)];
             j->key = cpu->pc;

@@ -83,8 +83,7 @@ void a64_translate_block(struct a64_block *b, struct ir *ir)
 
     ir_begin(ir);
     b->insn_n = b->interp_n = 0;
-    if (b->first_interp || (bti && (b->mode & A64_MODE_GUARDED))) {
-        /* (The check of a branch target in a guarded page is the interpreter's.) */
+    if (b->first_interp) {
         ir->pc = e.index * 4;
         e.insn = b->code[e.index];
         e.give_up_ends = true;

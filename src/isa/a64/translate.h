@@ -18,7 +18,7 @@ enum {
     A64_MODE_EL1 = 1,
     A64_MODE_FP = 2,            /* FP/SIMD is accessible */
     A64_MODE_FP_PLAIN = 4,      /* FPCR.FZ is 0: host arithmetic gives Arm's results */
-    A64_MODE_GUARDED = 8,       /* page with GP: FEAT_BTI checks apply */
+    A64_MODE_GUARDED = 8,       /* page with GP (FEAT_BTI): the caller checks branch targets */
     A64_MODES = 16,
 };
 
