@@ -362,6 +362,10 @@ static void tick(void *ctx)
     struct node *n = ctx;
     int64_t now = mono_now_ns();
 
+    if (atomic_load(&n->broken_page)) {
+        node_fault(n, "the state of page 0x%" PRIx64 " makes no sense: some node broke the "
+                   "page protocol", (atomic_load(&n->broken_page) - 1) << MEM_PAGE_SHIFT);
+    }
     node_beat_send(n);
     for (unsigned i = 0; i < n->placement.nodes; i++) {
         if (i == n->self) {
@@ -405,6 +409,11 @@ static void seam_page_drop(void *ctx, uint64_t page, bool keep_read)
 static void *seam_page_host(void *ctx, uint64_t page)
 {
     return mem_space_host_page(((struct node *)ctx)->vm->mem, page << MEM_PAGE_SHIFT);
+}
+
+static void seam_page_broken(void *ctx, uint64_t page)
+{
+    atomic_store(&((struct node *)ctx)->broken_page, page + 1);
 }
 
 static void seam_irq_send(void *ctx, const struct irq_msg *m)
@@ -455,7 +464,8 @@ struct node *node_new(struct member *m, struct vm *vm, const struct placement *p
                       struct err *e)
 {
     struct node *n = calloc(1, sizeof *n);
-    struct pages_port port = { seam_page_send, seam_page_drop, seam_page_host, n };
+    struct pages_port port = { seam_page_send, seam_page_drop, seam_page_host,
+                               seam_page_broken, n };
     struct pages_config pc = { .self = member_self(m), .hold_ns = config->hold_ns,
                                .spin_ns = config->spin ? SPIN_NS : 0,
                                .foreign_max = config->foreign_max };

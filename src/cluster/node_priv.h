@@ -88,6 +88,7 @@ struct node {
     uint64_t ready;             /* bit per node */
 
     struct beat beat[COH_NODES_MAX];
+    _Atomic uint64_t broken_page;       /* + 1: its protocol is broken; the tick ends the machine */
     _Atomic uint32_t poll[VCPU_MAX];    /* of vCPUs elsewhere: nobody looks */
     struct receiver receiver[COH_NODES_MAX][WIRE_CHANNEL_N];
 };

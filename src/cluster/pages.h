@@ -34,6 +34,9 @@ struct pages_port {
     void (*drop)(void *ctx, uint64_t page, bool keep_read);
     /* The mapping of a page of RAM. */
     void *(*host)(void *ctx, uint64_t page);
+    /* Some peer broke the protocol for this page earlier, as is seen only now: the machine must
+     * end.  Not from here: locks are held. */
+    void (*broken)(void *ctx, uint64_t page);
     void *ctx;
 };
 

@@ -17,7 +17,7 @@
 #define PAGES 12
 #define FIRST 0x40000
 #define THREADS 3
-#define ROUNDS 1500
+#define ROUNDS 1000
 
 struct envelope {
     struct envelope *next;
@@ -39,7 +39,7 @@ struct fake_node {
     struct mutex lock;
     struct cond cond;
     struct envelope *head, **tail;
-    _Atomic unsigned drops;
+    _Atomic unsigned drops, broken;
 };
 
 struct cluster {
@@ -76,6 +76,11 @@ static void *fake_host(void *ctx, uint64_t page)
     struct fake_node *n = ctx;
 
     return n->ram + (page - FIRST) * MEM_PAGE_SIZE;
+}
+
+static void fake_broken(void *ctx, uint64_t page)
+{
+    atomic_fetch_add(&((struct fake_node *)ctx)->broken, 1);
 }
 
 static void receive(struct thread *self, void *ctx)
@@ -117,7 +122,7 @@ static void cluster_start(struct cluster *c, int64_t hold_ns, uint64_t foreign_m
     }
     for (unsigned i = 0; i < NODES; i++) {
         struct fake_node *n = &c->n[i];
-        struct pages_port port = { fake_send, fake_drop, fake_host, n };
+        struct pages_port port = { fake_send, fake_drop, fake_host, fake_broken, n };
         struct pages_config config = { .self = i, .hold_ns = hold_ns, .foreign_max = foreign_max };
 
         n->c = c;
@@ -314,8 +319,57 @@ static void refuses(void)
     free(c);
 }
 
+/* ---- a peer that says anything ---- */
+
+#define HOSTILE_PAGES 500
+
+static void hostile_send(void *ctx, unsigned to, uint64_t page, const struct coh_msg *m,
+                         const void *data)
+{
+    CHECK(to < NODES && to != 0);
+}
+
+static void hostile(uint64_t seed)
+{
+    struct fake_node n = { 0 };
+    struct pages_port port = { hostile_send, fake_drop, fake_host, fake_broken, &n };
+    struct pages_config config = { .self = 0 };
+    struct placement placement = { .nodes = NODES };
+    static uint8_t data[MEM_PAGE_SIZE];
+    struct prng rnd;
+    struct err e;
+    unsigned taken = 0;
+
+    placement_add_ram(&placement, FIRST * MEM_PAGE_SIZE, HOSTILE_PAGES * MEM_PAGE_SIZE, 0);
+    placement_add_ram(&placement, (FIRST + HOSTILE_PAGES) * MEM_PAGE_SIZE,
+                      HOSTILE_PAGES * MEM_PAGE_SIZE, 1);
+    n.ram = mmap(NULL, 2 * HOSTILE_PAGES * MEM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    n.pages = pages_new(&placement, &config, &port, &e);
+    prng_init(&rnd, seed);
+    for (unsigned i = 0; i < 20000; i++) {
+        struct coh_msg m = { .type = 1 + prng_below(&rnd, COH_MSG_TYPE_N),
+                             .req = prng_below(&rnd, NODES + 1),
+                             .acks = prng_below(&rnd, NODES + 1), .clean = prng_below(&rnd, 2) };
+        uint64_t page = FIRST + prng_below(&rnd, 2 * HOSTILE_PAGES);
+
+        taken += pages_message(n.pages, 1 + prng_below(&rnd, NODES - 1), page, &m,
+                               coh_msg_has_data(m.type) ? data : NULL);
+        if (i % 8 == 0) {
+            pages_evict(n.pages, FIRST + prng_below(&rnd, 2 * HOSTILE_PAGES));
+        }
+    }
+    CHECK(taken > 1000, "seed %lu", seed);
+    pages_end(n.pages);
+    pages_free(n.pages);
+    munmap(n.ram, 2 * HOSTILE_PAGES * MEM_PAGE_SIZE);
+}
+
 int main(void)
 {
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        hostile(seed);
+    }
     count_together(1, 0, 0);
     count_together(2, 20000, 0);
     count_together(3, 0, 3);
