@@ -59,6 +59,7 @@ struct mem_space {
     void *drop_ctx;
     struct flat_range flat[FLAT_MAX];
     unsigned flat_n;
+    struct flat_range most_ram;         /* the largest range of RAM: nearly every page is there */
     struct mmio_region fallback;        /* ops NULL: nobody */
     const struct ram_ops *ram_ops;      /* NULL: every right is always there */
     void *ram_ops_ctx;
@@ -122,6 +123,15 @@ static void flat_lay(struct mem_space *s, struct flat_range r)
     }
     memcpy(s->flat, out, n * sizeof out[0]);
     s->flat_n = n;
+    s->most_ram = (struct flat_range){ .first = 1, .last = 0 };
+    for (unsigned i = 0; i < n; i++) {
+        const struct flat_range *m = &s->most_ram;
+
+        if (out[i].ram && !out[i].mmio && out[i].last - out[i].first >= MEM_PAGE_SIZE &&
+            (!m->ram || out[i].last - out[i].first > m->last - m->first)) {
+            s->most_ram = out[i];
+        }
+    }
 }
 
 static const struct flat_range *flat_find(const struct mem_space *s, uint64_t gpa)
@@ -328,8 +338,12 @@ bool mem_space_ram_block(const struct mem_space *s, unsigned i, uint64_t *gpa, u
 static const struct ram_block *ram_find(const struct mem_space *s, uint64_t gpa)
 {
     uint64_t first = ALIGN_DOWN(gpa, MEM_PAGE_SIZE);
-    const struct flat_range *r = flat_find(s, gpa);
+    const struct flat_range *r;
 
+    if (first >= s->most_ram.first && first + MEM_PAGE_SIZE - 1 <= s->most_ram.last) {
+        return s->most_ram.ram;
+    }
+    r = flat_find(s, gpa);
     if (!r || r->mmio || r->first > first || r->last < first + MEM_PAGE_SIZE - 1 ||
         (((uintptr_t)r->ram->host - r->ram->gpa) & (MEM_PAGE_SIZE - 1))) {
         return NULL;

@@ -43,6 +43,22 @@ static enum a64_bus_result ram_page(void *ctx, uint64_t gpa, enum a64_access acc
     return A64_BUS_OK;
 }
 
+static bool ram_page_try(void *ctx, uint64_t gpa, enum a64_access access,
+                         void (*install)(void *arg, void *host), void *arg)
+{
+    struct emu *m = ctx;
+    struct mem_space *mem = m->vcpu->vm->mem;
+    void *host;
+
+    if (mem_page_try_acquire(mem, gpa, access == A64_WRITE ? MEM_WRITE : MEM_READ, &host) !=
+        MEM_OK) {
+        return false;
+    }
+    install(arg, host);
+    mem_page_release(mem, gpa);
+    return true;
+}
+
 static enum a64_bus_result bus_result(enum mem_result r)
 {
     return r == MEM_OK ? A64_BUS_OK : r == MEM_NOTHING ? A64_BUS_DECODE_ERROR : A64_BUS_STOP;
@@ -245,7 +261,8 @@ void emu_bus_init(struct emu *m)
 {
     m->cpu.bus = (struct a64_bus){
         .ctx = m,
-        .ram_page = ram_page, .mmio_read = mmio_read, .mmio_write = mmio_write,
+                .ram_page = ram_page, .ram_page_try = ram_page_try,
+        .mmio_read = mmio_read, .mmio_write = mmio_write,
         .sysreg_read = sysreg_read, .sysreg_write = sysreg_write,
         .tlbi_broadcast = tlbi_broadcast, .icache_broadcast = icache_broadcast,
         .icache_local = icache_local,

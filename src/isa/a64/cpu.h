@@ -49,6 +49,10 @@ struct a64_bus {
     enum a64_bus_result (*ram_page)(void *ctx, uint64_t gpa, enum a64_access access,
                                     void (*install)(void *arg, void *host), void *arg,
                                     bool *is_ram);
+    /* As ram_page if the right can be had at once: true, and install has run.  Otherwise false,
+     * with nothing done.  Never blocks.  May be NULL. */
+    bool (*ram_page_try)(void *ctx, uint64_t gpa, enum a64_access access,
+                         void (*install)(void *arg, void *host), void *arg);
     enum a64_bus_result (*mmio_read)(void *ctx, uint64_t gpa, unsigned bytes, uint64_t *v);
     enum a64_bus_result (*mmio_write)(void *ctx, uint64_t gpa, unsigned bytes, uint64_t v);
     /* System registers that live outside of the PE: GIC CPU interface (ICC_*), generic timer

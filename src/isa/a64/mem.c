@@ -46,6 +46,7 @@ struct part {
     void *host;                     /* only find the address (valid to the next safepoint) */
     bool want_host;
     bool install;
+    bool both;                      /* for reading and for writing */
     struct a64_tlb_fill fill;
 };
 
@@ -59,12 +60,28 @@ static void part_do(struct part *p, void *host)
     p->host = host;
 }
 
+/* The entry in the other table.  A read does not push another page out of the table for writing:
+ * a copy between two areas that share their slots would miss at each step. */
+static void part_install_other(struct part *p, void *page)
+{
+    struct a64_tlb_fill other = p->fill;
+    bool is_write = p->fill.table == A64_TLB_WRITE;
+
+    other.table = is_write ? A64_TLB_READ : A64_TLB_WRITE;
+    if (is_write || a64_tlb_is_free(p->cpu->tlb, &other)) {
+        a64_tlb_install(p->cpu->tlb, &other, page);
+    }
+}
+
 static void part_install(void *arg, void *page)
 {
     struct part *p = arg;
 
     if (p->install) {
         a64_tlb_install(p->cpu->tlb, &p->fill, page);
+        if (p->both) {
+            part_install_other(p, page);
+        }
     }
     part_do(p, (char *)page + (p->va & 0xfff));
 }
@@ -141,6 +158,15 @@ static bool part_walk(struct part *p, unsigned flags)
         .va = p->va, .gpa = x.gpa, .size_log2 = x.size_log2, .global = x.global, .user = x.user,
         .unpriv = cpu->el && el0, .table = is_write ? A64_TLB_WRITE : A64_TLB_READ,
     };
+    /* What may be written may be read.  What is read is often written next: if that is allowed
+     * and the right is here, one walk does for both. */
+    p->both = x.writable;
+    if (!is_write && p->both && p->install && cpu->bus.ram_page_try &&
+        cpu->bus.ram_page_try(cpu->bus.ctx, x.gpa & ~UINT64_C(0xfff), A64_WRITE, part_install,
+                              p)) {
+        return true;
+    }
+    p->both = is_write;
     if (cpu->bus.ram_page(cpu->bus.ctx, x.gpa & ~UINT64_C(0xfff), is_write ? A64_WRITE : A64_READ,
                           part_install, p, &is_ram) == A64_BUS_STOP) {
         return false;

@@ -226,7 +226,46 @@ static bool leaf(struct walk *w, bool *again, struct a64_xlat *x, struct a64_fau
     x->global = !(d >> 11 & 1);
     x->user = r.user;
     x->guarded = d >> 50 & 1;
+    /* What is writable-clean has to come here once more, to be marked dirty. */
+    x->writable = w->access == A64_WRITE ||
+                  (w->access == A64_READ && !r.ro && (!w->el0 || r.user) &&
+                   !(hd && (d >> 51 & 1) && (d >> 7 & 1)));
     return true;
+}
+
+/* ---- the cache of table addresses ----
+ * What the levels above the last one said for a VA; any TLBI forgets it (D8.13.3). */
+
+static struct a64_walk_cache *cached_table(const struct walk *w, unsigned last_shift)
+{
+    uint64_t block = w->va >> last_shift;
+
+    return &w->cpu->tlb->walk[block & (A64_WALK_CACHE_N - 1)];
+}
+
+static bool walk_resume(struct walk *w, unsigned last_shift, uint64_t *table)
+{
+    const struct a64_walk_cache *c = cached_table(w, last_shift);
+
+    if (c->generation != w->cpu->tlb->walk_generation || c->root != w->half.table ||
+        c->block != w->va >> last_shift) {
+        return false;
+    }
+    w->ro_table = c->ro;
+    w->no_user_table = c->no_user;
+    w->uxn_table = c->uxn;
+    w->pxn_table = c->pxn;
+    *table = c->table;
+    return true;
+}
+
+static void walk_remember(const struct walk *w, unsigned last_shift, uint64_t table)
+{
+    *cached_table(w, last_shift) = (struct a64_walk_cache){
+        .generation = w->cpu->tlb->walk_generation, .root = w->half.table,
+        .block = w->va >> last_shift, .table = table, .ro = w->ro_table,
+        .no_user = w->no_user_table, .uxn = w->uxn_table, .pxn = w->pxn_table,
+    };
 }
 
 static bool walk_once(struct walk *w, bool *again, struct a64_xlat *x, struct a64_fault *f)
@@ -247,6 +286,11 @@ static bool walk_once(struct walk *w, bool *again, struct a64_xlat *x, struct a6
         return fault(f, A64_FSC_ADDRESS_SIZE + 0);
     }
     uint64_t index = (w->va & ((UINT64_C(1) << bits) - 1)) >> shift;
+    if (w->level < 3 && walk_resume(w, g + stride, &table)) {
+        w->level = 3;
+        shift = g;
+        index = w->va >> g & ((UINT64_C(1) << stride) - 1);
+    }
     for (;;) {
         if (!desc_get(w, table + index * 8, f)) {
             return false;
@@ -272,6 +316,9 @@ static bool walk_once(struct walk *w, bool *again, struct a64_xlat *x, struct a6
         }
         w->level++;
         shift -= stride;
+        if (w->level == 3) {
+            walk_remember(w, g + stride, table);
+        }
         index = w->va >> shift & ((UINT64_C(1) << stride) - 1);
     }
 }
@@ -284,6 +331,7 @@ static bool translate_off(struct walk *w, struct a64_xlat *x, struct a64_fault *
     }
     *x = (struct a64_xlat){ .gpa = w->va, .size_log2 = 12, .global = true, .user = false,
                             .sh = 2, .device = w->access != A64_EXEC };
+    x->writable = w->access != A64_EXEC;
     return true;
 }
 

@@ -14,6 +14,7 @@ struct a64_xlat {
     bool global, user;      /* user: EL0 may read or write it */
     bool guarded;           /* GP: FEAT_BTI */
     bool device;
+    bool writable;          /* a write by the same would be allowed and change no descriptor */
 };
 
 struct a64_fault {

@@ -118,6 +118,7 @@ struct a64_tlb *a64_tlb_new(void)
     }
     tlb->empty->index = ~0u;
     tlb->set_n = 1;
+    tlb->walk_generation = 1;
     tlb->set[0]->key.el1 = true;
     tlb->set[0]->in_use = true;
     tlb->el1 = true;
@@ -303,8 +304,16 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
     tlb->fills++;
 }
 
+bool a64_tlb_is_free(struct a64_tlb *tlb, const struct a64_tlb_fill *f)
+{
+    uint64_t tag = a64_tlb_entry(f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur, f->va, f->table)->tag;
+
+    return tag == A64_TLB_NONE || tag == (f->va & ~UINT64_C(0xfff));
+}
+
 void a64_tlb_drop_all(struct a64_tlb *tlb)
 {
+    tlb->walk_generation++;
     for (unsigned i = 0; i < tlb->set_n; i++) {
         set_drop(tlb, tlb->set[i]);
     }
@@ -313,6 +322,7 @@ void a64_tlb_drop_all(struct a64_tlb *tlb)
 
 void a64_tlb_drop_asid(struct a64_tlb *tlb, uint16_t asid)
 {
+    tlb->walk_generation++;
     for (unsigned i = 0; i < tlb->set_n; i++) {
         struct a64_tlb_set *s = tlb->set[i];
         if (s->key.mmu && s->key.asid == asid && (!s->key.el1 || tlb->kernel_ng)) {
@@ -387,6 +397,7 @@ void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16
 {
     bool large = false;
 
+    tlb->walk_generation++;
     va &= ~UINT64_C(0xfff);
     for (unsigned i = 0; i < tlb->set_n; i++) {
         struct a64_tlb_set *s = tlb->set[i];

@@ -29,13 +29,13 @@
 #include <stdint.h>
 
 enum {
-    A64_TLB_BITS = 10,                  /* read and write tables */
+    A64_TLB_BITS = 12,                  /* read and write tables */
     A64_TLB_N = 1 << A64_TLB_BITS,
     A64_TLB_EXEC_N = 256,
     A64_TLB_SLOTS = 2 * A64_TLB_N + A64_TLB_EXEC_N,
     A64_TLB_SETS_MAX = 16,
     A64_TLB_GPA_BUCKETS = 4096,
-    A64_TLB_VOLATILE_MAX = 64,
+    A64_TLB_VOLATILE_MAX = 128,
     A64_TLB_JUMP_PAGES = 128,           /* jump cache: this many pages … */
     A64_TLB_JUMP_PER_PAGE = 64,         /* … of this many entries */
     A64_TLB_JUMPS = A64_TLB_JUMP_PAGES * A64_TLB_JUMP_PER_PAGE,
@@ -84,6 +84,14 @@ struct a64_tlb_set {
     } slot[A64_TLB_SLOTS];
 };
 
+/* A table of the last level, as a walk found it (a64/mmu.c). */
+struct a64_walk_cache {
+    uint64_t generation;                /* valid when that of the TLB; 0 = never */
+    uint64_t root, block, table;        /* TTBR address; VA >> bits that the table resolves */
+    bool ro, no_user, uxn, pxn;         /* hierarchical permissions on the way */
+};
+#define A64_WALK_CACHE_N 64
+
 struct a64_tlb {
     struct a64_tlb_set *cur;            /* for accesses as the current EL; never NULL */
     struct a64_tlb_set *unpriv;         /* for LDTR/STTR; `empty` until first needed */
@@ -97,6 +105,8 @@ struct a64_tlb {
     unsigned volatile_n;                /* > MAX: overflowed */
     uint32_t volatile_slot[A64_TLB_VOLATILE_MAX];
     uint32_t bucket[A64_TLB_GPA_BUCKETS];
+    struct a64_walk_cache walk[A64_WALK_CACHE_N];
+    uint64_t walk_generation;           /* counts what empties `walk`: each drop but by gpa */
     uint64_t fills, drops, set_misses;  /* statistics */
 };
 
@@ -126,6 +136,9 @@ struct a64_tlb_fill {
 
 /* `host_page`: of the 4 KiB page, NULL for MMIO. */
 void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *host_page);
+
+/* Would a64_tlb_install() push no other page out? */
+bool a64_tlb_is_free(struct a64_tlb *tlb, const struct a64_tlb_fill *f);
 
 /* Maintenance.  VAs are sign-extended from bit 55 (tag bytes are ignored).  By VA with `asid`:
  * entries of that ASID and global ones; any ASID if `all_asids`. */
