@@ -27,6 +27,7 @@ SUITES = [
     ("diff", "random instructions against qemu-aarch64 and between the engines", "meson", False),
     ("fuzz", "readers of text with random input", "meson", False),
     ("guest", "bare-metal guests on both engines against QEMU", ["tests/guest/run"], False),
+    ("qtest", "devices driven by scripts, against QEMU", ["tests/qtest/run"], False),
     ("litmus", "the memory model on 1, 2 and 3 nodes", ["tests/boot/run", "--litmus"], False),
     ("boot", "Debian's kernel with workloads, on 1 to 3 nodes; faults; refusals",
      ["tests/boot/run"], False),

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, SET, VALUE, GROUP, LIST, NIC, SERIAL, MONITOR, LOCAL_CPU, IS_LATER, IS_SECTION };
+enum kind {
+    FLAG, SET, VALUE, GROUP, LIST, NIC, SERIAL, MONITOR, QTEST, LOCAL_CPU, IS_LATER, IS_SECTION
+};
 
 struct option {
     const char *name, *alias, *arg;
@@ -114,6 +116,14 @@ static bool lower_monitor(struct opts *tree, const char *spec, struct err *e)
            add_monitor(tree, id, e);
 }
 
+static bool lower_qtest(struct opts *tree, const char *spec, struct err *e)
+{
+    char id[128];
+
+    return chr_of_spec(tree, spec, "qtest", NULL, id, sizeof id, e) &&
+           opts_set(tree, "qtest", id, e);
+}
+
 /* -nic is -netdev and -device in one; keys of the card go to the device. */
 static bool lower_nic(struct opts *tree, const char *text, struct err *e)
 {
@@ -210,6 +220,8 @@ static bool lower(struct opts *tree, const struct option *o, const char *arg, st
         return lower_serial(tree, arg, e);
     case MONITOR:
         return lower_monitor(tree, arg, e);
+    case QTEST:
+        return lower_qtest(tree, arg, e);
     case LOCAL_CPU:
         return lower_local_cpu(tree, arg, e);
     case IS_LATER:

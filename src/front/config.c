@@ -42,7 +42,7 @@ static const struct opt_row memory_rows[] = {
 };
 
 static const struct opt_row accel_rows[] = {
-    { "accel", OPT_STR, NULL, "jit, interp, tcg (the same as jit)" },
+    { "accel", OPT_STR, NULL, "jit, interp, qtest, tcg (the same as jit)" },
     { "tb-size", OPT_U64, "64", "jit: MiB of the code cache", .min = 2, .max = 1024 },
     { "opt", OPT_ENUM, "full", "jit: none translates every instruction by itself", "full|none" },
     { "max-regions", OPT_U64, "0", "jit: interpret what comes after so many blocks; 0: no limit" },
@@ -110,14 +110,19 @@ static bool engine_by_name(const char *name, enum config_engine *engine, struct 
         *engine = CONFIG_INTERP;
         return true;
     }
+    if (!strcmp(name, "qtest")) {
+        *engine = CONFIG_QTEST;
+        return true;
+    }
     if (!strcmp(name, "kvm") || !strcmp(name, "hvf") || !strcmp(name, "xen")) {
-        return err_set(e, "accel %s is not supported yet; there are jit, interp, tcg", name);
+        return err_set(e, "accel %s is not supported yet; there are jit, interp, tcg, qtest", name);
     }
     nearest_init(&near, name);
     nearest_add(&near, "jit");
     nearest_add(&near, "interp");
     nearest_add(&near, "tcg");
-    return err_set(e, "accel %s: there are jit, interp, tcg%s", name, nearest_hint(&near));
+    nearest_add(&near, "qtest");
+    return err_set(e, "accel %s: there are jit, interp, tcg, qtest%s", name, nearest_hint(&near));
 }
 
 /* The first that we have, of -machine accel=A:B and of each -accel. */
@@ -239,6 +244,9 @@ static bool read_cluster(struct config *c, const struct opts *tree, struct err *
     }
     if (c->nodes_n > 1 && c->board.gic_version == 2) {
         return err_set(e, "gic-version=2: only on one host; several need gic-version=3");
+    }
+    if (c->nodes_n > 1 && c->engine == CONFIG_QTEST) {
+        return err_set(e, "-accel qtest: a test bench is in one process");
     }
     if (c->nodes_n > c->board.cpus_n) {
         return err_set(e, "-cluster nodes=%u: more nodes than CPUs (-smp %u)", c->nodes_n,

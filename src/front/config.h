@@ -12,7 +12,7 @@ struct err;
 
 #define CONFIG_NODES_MAX 64
 
-enum config_engine { CONFIG_JIT, CONFIG_INTERP };
+enum config_engine { CONFIG_JIT, CONFIG_INTERP, CONFIG_QTEST };
 
 struct config {
     struct virt_config board;

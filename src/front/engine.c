@@ -208,5 +208,6 @@ void engine_accel_help(struct strbuf *out)
     strbuf_add(out, "Engines:\n"
                "  jit     translates guest code into host code\n"
                "  tcg     the same, under QEMU's name\n"
-               "  interp  interprets: slow, and simple enough to be checked against\n");
+               "  interp  interprets: slow, and simple enough to be checked against\n"
+               "  qtest   CPUs do nothing and guest time stands: to test devices (-qtest)\n");
 }

@@ -18,6 +18,7 @@
 #include "front/config.h"
 #include "front/engine.h"
 #include "front/monitor.h"
+#include "front/qtest.h"
 #include "vm/clock.h"
 #include "vm/vcpu.h"
 #include "vm/vm.h"
@@ -46,6 +47,7 @@ struct machine {
     struct node *node;
     struct monitor *monitor[MONITORS_MAX];
     unsigned monitors_n;
+    struct qtest *qtest;
     struct loop_signal signal[ARRAY_LEN(end_signals)];
     bool is_root;
     unsigned signals_n;
@@ -248,6 +250,19 @@ static bool add_monitors(struct machine *m, struct err *e)
     return true;
 }
 
+static bool add_qtest(struct machine *m, struct err *e)
+{
+    const char *id = opts_str(m->tree, "qtest", NULL);
+    struct chr *chr;
+
+    if (!id) {
+        return true;
+    }
+    chr = backends_chr(m->backends, id, e);
+    m->qtest = chr ? qtest_create(m, chr, opts_str(m->tree, "qtest-log", NULL), e) : NULL;
+    return m->qtest || err_prefix(e, "-qtest");
+}
+
 /* ---- this process as a node of several --------------------------------------------------- */
 
 static void node_irq_deliver(void *ctx, const struct irq_msg *msg)
@@ -317,7 +332,7 @@ static bool build_root(struct machine *m, const struct virt_hosting *hosting, st
     backends_on_quit(m->backends, on_console_quit, m);
     m->config->board.finder = backends_finder(m->backends);
     m->board = virt_build_root(m->vm, &m->config->board, hosting, e);
-    return m->board && add_monitors(m, e);
+    return m->board && add_monitors(m, e) && add_qtest(m, e);
 }
 
 static bool build(struct machine *m, struct err *e)
@@ -433,6 +448,7 @@ void machine_destroy(struct machine *m)
     for (unsigned i = 0; i < m->monitors_n; i++) {
         monitor_destroy(m->monitor[i]);
     }
+    qtest_destroy(m->qtest);
     virt_free(m->board);
     backends_destroy(m->backends);
     for (unsigned i = 0; m->vm && i < m->vm->vcpus_n; i++) {
@@ -468,7 +484,9 @@ void machine_pause(struct machine *m)
         if (m->node) {
             node_command(m->node, NODE_PAUSE);
         }
-        vm_pause(m->vm);
+        if (m->config->engine != CONFIG_QTEST) {
+            vm_pause(m->vm);
+        }
     }
 }
 
@@ -479,7 +497,9 @@ void machine_continue(struct machine *m)
         if (m->node) {
             node_command(m->node, NODE_RUN);
         }
-        vm_run(m->vm);
+        if (m->config->engine != CONFIG_QTEST) {
+            vm_run(m->vm);
+        }
     }
 }
 

@@ -204,3 +204,56 @@ void vm_clock_at_least(struct vm_clock *c, int64_t ns)
     }
     pthread_mutex_unlock(&c->lock);
 }
+
+/* ---- a test bench ---- */
+
+/* Under the lock. */
+static struct vm_timer *first_timer(struct vm_clock *c)
+{
+    struct vm_timer *first = c->armed;
+
+    for (struct vm_timer *t = first; t; t = t->next) {
+        if (t->deadline_ns < first->deadline_ns) {
+            first = t;
+        }
+    }
+    return first;
+}
+
+int64_t vm_clock_deadline_ns(struct vm_clock *c)
+{
+    struct vm_timer *t;
+    int64_t ns;
+
+    pthread_mutex_lock(&c->lock);
+    t = first_timer(c);
+    ns = t ? t->deadline_ns : INT64_MAX;
+    pthread_mutex_unlock(&c->lock);
+    return ns;
+}
+
+/* A timer that arms itself again for the time that it is must not hold the loop for ever. */
+#define STEP_TIMERS_MAX 100000
+
+void vm_clock_step_to(struct vm_clock *c, int64_t to_ns)
+{
+    assert(!atomic_load(&c->running));
+    for (unsigned i = 0; i < STEP_TIMERS_MAX; i++) {
+        struct vm_timer *t;
+
+        pthread_mutex_lock(&c->lock);
+        t = first_timer(c);
+        if (t && t->deadline_ns <= to_ns) {
+            atomic_store(&c->floor_ns, MAX(atomic_load(&c->floor_ns), t->deadline_ns));
+            unlink_timer(t);
+        } else {
+            t = NULL;
+        }
+        pthread_mutex_unlock(&c->lock);
+        if (!t) {
+            break;
+        }
+        t->fire(t->ctx);
+    }
+    vm_clock_at_least(c, to_ns);
+}

@@ -23,6 +23,12 @@ int64_t vm_clock_wall_ns(struct vm_clock *c);
 /* Starts and stops guest time; made stopped.  Any thread. */
 void vm_clock_run(struct vm_clock *c, bool run);
 
+/* For a clock that stands and that a test bench moves: guest time becomes at least `to_ns`; timers
+ * due by then fire in their order, each at its deadline, on this thread, which is the loop's. */
+void vm_clock_step_to(struct vm_clock *c, int64_t to_ns);
+/* The deadline of the first armed timer; INT64_MAX: none is.  Any thread. */
+int64_t vm_clock_deadline_ns(struct vm_clock *c);
+
 /* Follow another clock: from now on read `offset_ns` more. */
 void vm_clock_adjust(struct vm_clock *c, int64_t offset_ns);
 /* Make sure that nobody reads less than `ns` from now on (a message brought a later time). */

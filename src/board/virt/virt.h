@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 struct arm_timer;
+struct device;
 struct device_finder;
 struct err;
 struct mmio_ops;
@@ -110,6 +111,18 @@ void virt_irq_deliver(struct virt *b, const struct irq_msg *m);
 
 /* The user presses the power button (`system_powerdown`); root only. */
 void virt_press_power_key(struct virt *b);
+
+/* ---- for a test bench: root ------------------------------------------------------------------ */
+
+/* The i-th device of the machine (not the interrupt controller); NULL: past the last. */
+struct device *virt_device_at(struct virt *b, unsigned i);
+/* Shared peripheral interrupt n as a line into the interrupt controller, and back: which one a
+ * line is (-1: it goes elsewhere). */
+struct irq virt_spi_line(struct virt *b, unsigned spi);
+int virt_spi_of_line(struct virt *b, const struct irq *line);
+#define VIRT_SPI_LINES_N 224
+/* Drives an input pin of a device that has some (pl061).  false: it has not. */
+bool virt_device_input_set(struct device *d, unsigned pin, bool level);
 
 /* ---- for the engine of local vCPU `n`, on its thread ---------------------------------------- */
 
