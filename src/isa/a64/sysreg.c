@@ -174,11 +174,6 @@ WR(sctlr)
     a64_regime_update(cpu);
 }
 
-WR(cpacr)
-{
-    cpu->cpacr_el1 = v & (3u << 20);
-}
-
 WR(ttbr)
 {
     if (A64_SYSREG_OP2(enc)) {
