@@ -61,6 +61,7 @@ static const struct opt_row cluster_rows[] = {
     { "listen", OPT_STR, NULL, "HOST:PORT where the other nodes come to" },
     { "nodes", OPT_U64, "2", "the number of nodes with this one", NULL, 1, CONFIG_NODES_MAX },
     { "secret", OPT_STR, NULL, "the file with the secret that all nodes share" },
+    { "cache", OPT_SIZE, NULL, "other nodes' RAM that each keeps at most (default: all it uses)" },
     { 0 },
 };
 
@@ -221,6 +222,9 @@ static bool read_cluster(struct config *c, const struct opts *tree, struct err *
         }
         c->listen = opts_str(tree, "cluster.listen", NULL);
         c->secret_path = opts_str(tree, "cluster.secret", NULL);
+        if (!opts_size(tree, "cluster.cache", 0, &c->cache_bytes, e)) {
+            return false;
+        }
         c->nodes_n = n;
     }
     if (opts_has(tree, "local-cpu")) {

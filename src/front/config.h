@@ -29,6 +29,7 @@ struct config {
     const char *listen, *secret_path;   /* -cluster; NULL: not given */
     const char *iplist;                 /* -local-cpu; NULL: not given */
     unsigned local_cpus_n, local_cpu_first;
+    uint64_t cache_bytes;               /* of other nodes' RAM; 0: no limit */
 };
 
 /* Texts point into `tree`, which must outlive `c`; `tree` is only changed by marking what was

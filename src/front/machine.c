@@ -316,6 +316,7 @@ static bool build_node(struct machine *m, struct err *e)
         local_n += m->placement->vcpu_node[i] == member_self(m->member);
     }
     node_config_init(&config, local_n);
+    config.foreign_max = (m->config->cache_bytes + 4095) / 4096;
     m->node = node_new(m->member, m->vm, m->placement, &config, &hooks, e);
     return m->node;
 }
