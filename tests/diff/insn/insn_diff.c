@@ -352,6 +352,7 @@ int main(int argc, char **argv)
     printf("seed %llu\n", (unsigned long long)seed);
     rng = seed * 2 + 1;
     struct flat *f = flat_new("max");
+    flat_mmu(f, true);                                  /* Normal memory, also for EL0 */
     f->cpu.cpacr_el1 = 3 << 20;
     f->cpu.sctlr_el1 |= 1 << 26 | 1 << 18 | 1 << 16 | 1 << 15 | 1 << 14;    /* EL0 may do all */
     f->cpu.sctlr_el1 &= ~UINT64_C(0x18);                /* qemu-user checks no SP alignment */
