@@ -213,8 +213,8 @@ static void add_gic(struct tree *t, const struct virt_config *c, unsigned device
     }
 }
 
-static void add_primecell(struct tree *t, const char *name, uint32_t base, unsigned spi,
-                          const void *compatible, size_t compatible_bytes)
+static void add_primecell_node(struct tree *t, const char *name, uint32_t base, unsigned spi,
+                               const void *compatible, size_t compatible_bytes)
 {
     open_node(t, 0, "%s@%x", name, base);
     put(t, "compatible", compatible, compatible_bytes);
@@ -224,8 +224,9 @@ static void add_primecell(struct tree *t, const char *name, uint32_t base, unsig
     put_text(t, "clock-names", "apb_pclk");
 }
 
+/* `compatible`: a literal, as for put_texts(). */
 #define add_primecell(t, name, base, spi, compatible) \
-    add_primecell(t, name, base, spi, compatible, sizeof(compatible))
+    add_primecell_node(t, name, base, spi, compatible, sizeof(compatible))
 
 static void add_gpio(struct tree *t)
 {

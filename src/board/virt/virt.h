@@ -41,7 +41,7 @@ struct virt_config {
     unsigned cpus_n;                    /* 1 … VIRT_CPUS_MAX */
     /* -smp: sockets × clusters × cores × threads == maxcpus == cpus_n; all ≥ 1. */
     unsigned sockets_n, clusters_n, cores_n, threads_n;
-    bool has_clusters;                  /* clusters= was given: the device tree shows them */
+    bool has_clusters;                  /* clusters= was given (the device tree always has them) */
     const char *cpu_compatible;         /* "arm,cortex-a72" (of the CPU model's table) */
     bool cpu_has_pmu;                   /* a `pmu` node is shown */
     unsigned gic_version;               /* 2 or 3 */

@@ -154,7 +154,8 @@ static struct elf make_elf(void)
     f.h.e_phentsize = sizeof(Elf64_Phdr);
     f.h.e_phnum = 3;
     f.h.e_entry = 0xffff000000000010;
-    f.p[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_X, .p_offset = offsetof(struct elf, text),
+    f.p[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_X,
+                           .p_offset = offsetof(struct elf, text),
                            .p_vaddr = 0xffff000000000000, .p_paddr = RAM + 0x100000,
                            .p_filesz = 64, .p_memsz = 0x2000 };
     f.p[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = UINT64_MAX };
