@@ -8,6 +8,7 @@
 #include "base/strbuf.h"
 #include "base/trace.h"
 #include "dev/devices.h"
+#include "dev/plugin.h"
 #include "front/cmdline.h"
 #include "front/config.h"
 #include "front/engine.h"
@@ -36,7 +37,10 @@ static bool device_help(const char *driver, struct strbuf *out, struct err *e)
         }
         return true;
     }
-    cls = device_class_find(driver);
+    cls = plugin_is_path(driver) ? device_class_open(driver, e) : device_class_find(driver);
+    if (!cls && plugin_is_path(driver)) {
+        return err_prefix(e, "-device");
+    }
     if (cls) {
         device_class_help(cls, text, sizeof text);
         strbuf_add(out, "%s", text);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/trace.h"
 #include "mem/space.h"
+#include "vm/clock.h"
 #include "vm/device_internal.h"
 
 #include <assert.h>
@@ -64,7 +65,7 @@ static bool map_build(struct device *d, unsigned n, struct err *e)
             m->row_of[first] = r - region->regs + 1;
         }
     }
-    d->map[n] = m;
+    d->host->map[n] = m;
     return true;
 }
 
@@ -160,18 +161,18 @@ static uint64_t map_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
         return 0;
     }
     if (at.reg->window_rd) {
-        mutex_lock(d->lock);
+        mutex_lock(d->host->lock);
         v = at.reg->window_rd(d, at.byte, size);
     } else if (at.reg->rd || at.reg->field_size) {
-        mutex_lock(d->lock);
+        mutex_lock(d->host->lock);
         v = reg_value(d, &at) >> at.byte * 8;
     } else {
         log_guest(d->id, "read of %s, which is write-only", at.reg->name);
         return 0;
     }
-    mutex_unlock(d->lock);
+    mutex_unlock(d->host->lock);
     v &= bytes_mask(size);
-    trace_device_read(d->env.trace, d->id, at.reg->name, off, size, v);
+    trace_device_read(d->host->env.trace, d->id, at.reg->name, off, size, v);
     return v;
 }
 
@@ -209,17 +210,17 @@ static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsign
                   off);
         return;
     }
-    trace_device_write(d->env.trace, d->id, at.reg->name, off, size, v);
+    trace_device_write(d->host->env.trace, d->id, at.reg->name, off, size, v);
     if (at.reg->window_wr) {
-        mutex_lock(d->lock);
+        mutex_lock(d->host->lock);
         at.reg->window_wr(d, at.byte, size, v);
-        mutex_unlock(d->lock);
+        mutex_unlock(d->host->lock);
     } else if (at.reg->flags & REG_UNLOCKED) {
         at.reg->wr(d, at.i, v);
     } else if (at.reg->wr || (at.reg->field_size && at.reg->wmask)) {
-        mutex_lock(d->lock);
+        mutex_lock(d->host->lock);
         reg_write(d, &at, size, v);
-        mutex_unlock(d->lock);
+        mutex_unlock(d->host->lock);
     } else if (!(at.reg->flags & REG_QUIET)) {
         log_guest(d->id, "write of %s, which is read-only", at.reg->name);
     }
@@ -231,9 +232,9 @@ const struct mmio_ops *device_region_ops(struct device *d, unsigned n, void **ct
 {
     const struct device_region *region = &d->cls->regions[n];
 
-    assert(d->realized);
+    assert(d->host->realized);
     if (region->regs) {
-        *ctx = d->map[n];
+        *ctx = d->host->map[n];
         return &map_ops;
     }
     *ctx = d;
@@ -256,10 +257,10 @@ bool device_map_region(struct device *d, unsigned n, uint64_t gpa, struct err *e
     void *ctx;
 
     if (region->ram) {
-        return mem_space_add_device_ram(d->env.mem, gpa, bytes, d->ram[n], name, e);
+        return mem_space_add_device_ram(d->host->env.mem, gpa, bytes, d->host->ram[n], name, e);
     }
     ops = device_region_ops(d, n, &ctx);
-    return mem_space_add_mmio(d->env.mem, gpa, bytes, ops, ctx, name, e);
+    return mem_space_add_mmio(d->host->env.mem, gpa, bytes, ops, ctx, name, e);
 }
 
 unsigned device_regions_n(const struct device *d)
@@ -273,12 +274,6 @@ unsigned device_regions_n(const struct device *d)
     return n;
 }
 
-void *device_ram(const struct device *d, unsigned n)
-{
-    assert(n < DEVICE_REGIONS_MAX && d->ram[n]);
-    return d->ram[n];
-}
-
 static bool ram_build(struct device *d, unsigned n, struct err *e)
 {
     uint64_t bytes = device_region_size(d, n);
@@ -290,7 +285,7 @@ static bool ram_build(struct device *d, unsigned n, struct err *e)
     if (ram == MAP_FAILED) {
         return err_set(e, "%s: cannot have %" PRIu64 " bytes of memory", d->id, bytes);
     }
-    d->ram[n] = ram;
+    d->host->ram[n] = ram;
     return true;
 }
 
@@ -299,17 +294,22 @@ static bool ram_build(struct device *d, unsigned n, struct err *e)
 struct device *device_new(const struct device_class *cls, const char *id, struct err *e)
 {
     struct device *d = calloc(1, cls->size);
+    struct device_host *host = calloc(1, sizeof *host);
 
     assert(cls->size >= sizeof *d);
-    if (!d) {
+    if (!d || !host) {
+        free(d);
+        free(host);
         err_set(e, "out of memory for a '%s'", cls->name);
         return NULL;
     }
     d->cls = cls;
-    d->env.trace = &trace_none;
-    snprintf(d->id, sizeof d->id, "%s", id && *id ? id : cls->name);
-    mutex_init(&d->own_lock);
-    d->lock = &d->own_lock;
+    d->host = host;
+    d->id = host->id;
+    d->host->env.trace = &trace_none;
+    snprintf(host->id, sizeof host->id, "%s", id && *id ? id : cls->name);
+    mutex_init(&d->host->own_lock);
+    d->host->lock = &d->host->own_lock;
     if (!device_options_default(d, e)) {
         device_free(d);
         return NULL;
@@ -320,23 +320,40 @@ struct device *device_new(const struct device_class *cls, const char *id, struct
 void device_connect_irq(struct device *d, unsigned n, struct irq irq)
 {
     assert(n < DEVICE_IRQS_MAX);
-    d->irq[n] = irq;
+    d->host->irq[n] = irq;
 }
 
 void device_share_lock(struct device *d, struct device *parent)
 {
-    assert(!d->realized);
-    d->lock = parent->lock;
+    assert(!d->host->realized);
+    d->host->lock = parent->host->lock;
+}
+
+void device_set_plugin(struct device *d, const char *path)
+{
+    assert(!d->host->realized && !d->host->plugin_path);
+    d->host->plugin_path = strdup(path);
+}
+
+static void timers_free(struct device *d)
+{
+    while (d->host->timers) {
+        struct device_timer *t = d->host->timers;
+
+        d->host->timers = t->next;
+        vm_timer_cancel(&t->timer);
+        free(t);
+    }
 }
 
 static void maps_free(struct device *d)
 {
     for (unsigned n = 0; n < DEVICE_REGIONS_MAX; n++) {
-        free(d->map[n]);
-        d->map[n] = NULL;
-        if (d->ram[n]) {
-            munmap(d->ram[n], device_region_size(d, n));
-            d->ram[n] = NULL;
+        free(d->host->map[n]);
+        d->host->map[n] = NULL;
+        if (d->host->ram[n]) {
+            munmap(d->host->ram[n], device_region_size(d, n));
+            d->host->ram[n] = NULL;
         }
     }
 }
@@ -345,24 +362,29 @@ bool device_realize(struct device *d, const struct device_env *env, struct err *
 {
     const struct device_region *region = d->cls->regions;
     unsigned regions_n = device_regions_n(d);
+    bool ok;
 
-    assert(!d->realized && (!region || !region[regions_n].size));
-    d->env = *env;
-    if (!d->env.trace) {
-        d->env.trace = &trace_none;
+    assert(!d->host->realized && (!region || !region[regions_n].size));
+    d->host->env = *env;
+    if (!d->host->env.trace) {
+        d->host->env.trace = &trace_none;
     }
     for (unsigned n = 0; n < regions_n; n++) {
         if ((region[n].regs && !map_build(d, n, e)) || (region[n].ram && !ram_build(d, n, e))) {
             goto out;
         }
     }
-    if (d->cls->realize && !d->cls->realize(d, e)) {
+    device_guard_begin(d, "when it was realized");
+    ok = !d->cls->realize || d->cls->realize(d, e);
+    device_guard_end(d);
+    if (!ok) {
         err_prefix(e, "%s", d->id);
         goto out;
     }
-    d->realized = true;
+    d->host->realized = true;
     return true;
 out:
+    timers_free(d);
     maps_free(d);
     return false;
 }
@@ -373,10 +395,10 @@ static void reset_registers(struct device *d)
     const struct device_reg *r;
 
     for (unsigned n = 0; n < device_regions_n(d); n++) {
-        if (d->ram[n]) {
-            memset(d->ram[n], 0, device_region_size(d, n));
+        if (d->host->ram[n]) {
+            memset(d->host->ram[n], 0, device_region_size(d, n));
         }
-        for (r = region[n].regs; d->map[n] && r->size; r++) {
+        for (r = region[n].regs; d->host->map[n] && r->size; r++) {
             for (unsigned i = 0; i < (r->count ? r->count : 1); i++) {
                 if (r->field_size && !(r->flags & REG_VIEW)) {
                     field_set(reg_field(d, r, i), r->field_size, r->reset);
@@ -388,17 +410,29 @@ static void reset_registers(struct device *d)
 
 void device_reset_locked(struct device *d)
 {
+    bool is_first = !d->host->was_reset;
+
+    d->host->was_reset = true;
     reset_registers(d);
+    for (struct device_timer *t = d->host->timers; t; t = t->next) {
+        device_timer_cancel(t);
+    }
+    if (is_first) {
+        device_guard_begin(d, "at its first reset");
+    }
     if (d->cls->reset) {
         d->cls->reset(d);
+    }
+    if (is_first) {
+        device_guard_end(d);
     }
 }
 
 void device_reset(struct device *d)
 {
-    mutex_lock(d->lock);
+    mutex_lock(d->host->lock);
     device_reset_locked(d);
-    mutex_unlock(d->lock);
+    mutex_unlock(d->host->lock);
 }
 
 void device_free(struct device *d)
@@ -406,11 +440,14 @@ void device_free(struct device *d)
     if (!d) {
         return;
     }
-    if (d->realized && d->cls->unrealize) {
+    if (d->host->realized && d->cls->unrealize) {
         d->cls->unrealize(d);
     }
+    timers_free(d);
     maps_free(d);
     device_options_free(d);
-    mutex_destroy(&d->own_lock);
+    mutex_destroy(&d->host->own_lock);
+    free(d->host->plugin_path);
+    free(d->host);
     free(d);
 }

@@ -137,7 +137,7 @@ bool device_set(struct device *d, const char *option, const char *value,
     const struct device_option *o = option_find(d->cls, option);
     struct nearest near;
 
-    assert(!d->realized);
+    assert(!d->host->realized);
     if (!o) {
         nearest_init(&near, option);
         for (o = d->cls->options; o && o->name; o++) {

@@ -116,9 +116,9 @@ static void put_table(struct writer *w, const char *base, const struct device_st
 static void put_ram(struct writer *w, const struct device *d)
 {
     for (unsigned n = 0; n < DEVICE_REGIONS_MAX; n++) {
-        if (d->ram[n]) {
+        if (d->host->ram[n]) {
             put_uint(w, device_region_size(d, n), 8);
-            put(w, d->ram[n], device_region_size(d, n));
+            put(w, d->host->ram[n], device_region_size(d, n));
         }
     }
 }
@@ -255,11 +255,11 @@ static bool take_ram(struct reader *r, struct device *d, struct err *e)
     uint64_t bytes;
 
     for (unsigned n = 0; n < DEVICE_REGIONS_MAX; n++) {
-        if (!d->ram[n]) {
+        if (!d->host->ram[n]) {
             continue;
         }
         if (!take_uint(r, &bytes, 8) || bytes != device_region_size(d, n) ||
-            !take(r, d->ram[n], bytes)) {
+            !take(r, d->host->ram[n], bytes)) {
             return err_set(e, "the memory in region %u is missing or of another size", n);
         }
     }

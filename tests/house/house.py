@@ -61,7 +61,7 @@ def check_floors(top, _):
 
 def check_headers(top, build):
     flags = ["-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-fsyntax-only", "-x", "c",
-             f"-I{top}/src", f"-I{build}/src", f"-I{build}/src/isa"]
+             f"-I{top}/src", f"-I{top}/include", f"-I{build}/src", f"-I{build}/src/isa"]
     for path, text in sources(top, (".h",)):
         if excused(text, "headers") or TEMPLATES.search(path):
             continue

@@ -11,6 +11,7 @@
 #include "dev/flash/cfi.h"
 #include "dev/fw_cfg/fw_cfg.h"
 #include "dev/gpio/pl061.h"
+#include "dev/plugin.h"
 #include "dev/virtio/mmio.h"
 #include "dev/virtio/serial.h"
 #include "vm/vm.h"
@@ -147,6 +148,12 @@ static struct device *find_serial(struct virt *b, const char *bus, struct err *e
     return NULL;
 }
 
+/* Only plug-ins with -device can be without a bus. */
+static bool on_platform_bus(const struct device *d)
+{
+    return !d->cls->bus || !strcmp(d->cls->bus, "platform-bus");
+}
+
 static bool plug(struct virt *b, struct device *d, const char *bus, struct err *e)
 {
     if (d->cls->bus && !strcmp(d->cls->bus, "virtio-bus")) {
@@ -157,7 +164,7 @@ static bool plug(struct virt *b, struct device *d, const char *bus, struct err *
         struct device *s = find_serial(b, bus, e);
         return s && virtio_serial_attach(s, d, e);
     }
-    if (d->cls->bus && !strcmp(d->cls->bus, "platform-bus")) {
+    if (on_platform_bus(d)) {
         return virt_platform_plug(b, d, e);
     }
     return err_set(e, "this machine has no bus for it");
@@ -167,20 +174,20 @@ static bool build_user_device(struct virt *b, const struct virt_config *c, const
                               struct err *e)
 {
     const char *name = opts_str(o, "driver", "");
-    const struct device_class *cls = device_class_find(name);
+    const struct device_class *cls = device_class_open(name, e);
     struct device_env env = device_env(b, c);
+    struct device *d = cls ? device_new(cls, opts_str(o, "id", NULL), e) : NULL;
 
-    if (!cls || !cls->user) {
-        return err_set(e, "'%s' is not a device that -device can add", name);
-    }
-    struct device *d = device_new(cls, opts_str(o, "id", NULL), e);
     if (!d) {
         return false;
+    }
+    if (plugin_is_path(name)) {
+        device_set_plugin(d, name);
     }
     b->plugged[b->plugged_n++] = d;
     return device_set_all(d, o, c->finder, e) && plug(b, d, opts_str(o, "bus", NULL), e) &&
            device_realize(d, &env, e) &&
-           (!cls->bus || strcmp(cls->bus, "platform-bus") || virt_platform_map(b, d, e));
+           (!on_platform_bus(d) || virt_platform_map(b, d, e));
 }
 
 /* ---- what firmware is told ---- */

@@ -280,6 +280,11 @@ static void add_devices(struct tree *t, unsigned devices)
     }
 }
 
+static void put_for_device(void *ctx, const char *name, const void *v, size_t n_bytes)
+{
+    put(ctx, name, v, n_bytes);
+}
+
 /* reg, interrupts, compatible, and what the device adds itself. */
 static void add_platform_device(struct tree *t, int bus, const struct virt_platform_device *p)
 {
@@ -304,8 +309,8 @@ static void add_platform_device(struct tree *t, int bus, const struct virt_platf
     for (; name && *name; name++) {
         note(t, fdt_appendprop_string(t->fdt, t->node, "compatible", *name));
     }
-    if (cls->describe_fdt && !t->error) {
-        note(t, cls->describe_fdt(p->dev, t->fdt, t->node));
+    if (cls->describe_fdt) {
+        cls->describe_fdt(p->dev, &(struct device_fdt){ put_for_device, t });
     }
 }
 

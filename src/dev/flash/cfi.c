@@ -305,7 +305,7 @@ bool cfi_flash_map(struct device *d, uint64_t gpa, struct err *e)
 {
     struct flash *s = from(d);
 
-    s->rom = mem_space_add_rom(d->env.mem, gpa, s->size, &flash_ops, s, d->id, e);
+    s->rom = mem_space_add_rom(d->host->env.mem, gpa, s->size, &flash_ops, s, d->id, e);
     if (!s->rom) {
         return false;
     }

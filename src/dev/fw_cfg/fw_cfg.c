@@ -244,11 +244,11 @@ static bool dma_read(struct fw_cfg *s, uint64_t gpa, uint32_t length)
 {
     uint32_t n = have(s, length);
 
-    if (n && !mem_dma_write(s->dev.env.mem, gpa, selected(s)->data + s->offset, n)) {
+    if (n && !device_dma_write(&s->dev, gpa, selected(s)->data + s->offset, n)) {
         return false;
     }
     skip(s, n);
-    return n == length || mem_dma_zero(s->dev.env.mem, gpa + n, length - n);
+    return n == length || device_dma_zero(&s->dev, gpa + n, length - n);
 }
 
 static bool dma_write(struct fw_cfg *s, uint64_t gpa, uint32_t length)
@@ -256,7 +256,7 @@ static bool dma_write(struct fw_cfg *s, uint64_t gpa, uint32_t length)
     struct item *item = selected(s);
 
     if (!item || !item->written || have(s, length) != length ||
-        !mem_dma_read(s->dev.env.mem, gpa, item->data + s->offset, length)) {
+        !device_dma_read(&s->dev, gpa, item->data + s->offset, length)) {
         return false;
     }
     skip(s, length);
@@ -270,7 +270,7 @@ static void dma_run(struct fw_cfg *s, uint64_t gpa)
     struct dma dma;
     bool ok = true;
 
-    if (!mem_dma_read(s->dev.env.mem, gpa, &dma, sizeof dma)) {
+    if (!device_dma_read(&s->dev, gpa, &dma, sizeof dma)) {
         log_guest(s->dev.id, "DMA at 0x%llx, which is not RAM", (unsigned long long)gpa);
         return;
     }
@@ -287,7 +287,7 @@ static void dma_run(struct fw_cfg *s, uint64_t gpa)
         skip(s, length);
     }
     result = htobe32(ok ? 0 : DMA_ERROR);
-    mem_dma_write(s->dev.env.mem, gpa, &result, sizeof result);
+    device_dma_write(&s->dev, gpa, &result, sizeof result);
 }
 
 static uint64_t fw_cfg_rd_dma(struct device *d, uint32_t off, unsigned size)

@@ -3,14 +3,13 @@
 #include "dev/gpio/pl061.h"
 
 #include "base/base.h"
-#include "vm/clock.h"
-#include "vm/device.h"
+#include "pando/device.h"
 
 #include <assert.h>
 
 struct pl061 {
     struct device dev;
-    struct vm_timer release;        /* of the pins in `pressed` */
+    struct device_timer *release;        /* of the pins in `pressed` */
     uint8_t pressed;
     uint8_t in;                     /* levels from outside */
     uint8_t out;                    /* GPIODATA as written */
@@ -38,13 +37,13 @@ static uint8_t pl061_raw(const struct pl061 *s)
 
 static void pl061_update(struct pl061 *s)
 {
-    irq_set(&s->dev.irq[0], pl061_raw(s) & s->irq_mask);
+    device_irq_set(&s->dev, 0, pl061_raw(s) & s->irq_mask);
 }
 
 static void pl061_update_outputs(struct pl061 *s)
 {
     for (unsigned pin = 0; pin < PL061_PINS_N; pin++) {
-        irq_set(&s->dev.irq[1 + pin], s->out & s->dir & 1 << pin);
+        device_irq_set(&s->dev, 1 + pin, s->out & s->dir & 1 << pin);
     }
     pl061_update(s);
 }
@@ -78,18 +77,24 @@ void pl061_pin_pulse(struct device *d, unsigned pin)
     device_lock(d);
     s->pressed |= 1 << pin;
     pl061_in(s, s->in | s->pressed);
-    vm_timer_arm(&s->release, vm_clock_ns(d->env.clock) + PL061_PULSE_NS);
+    device_timer_arm(s->release, device_now_ns(d) + PL061_PULSE_NS);
     device_unlock(d);
 }
 
-static void pl061_released(void *ctx)
+static void pl061_released(struct device *d)
 {
-    struct pl061 *s = ctx;
+    struct pl061 *s = from(d);
 
-    device_lock(&s->dev);
     pl061_in(s, s->in & ~s->pressed);
     s->pressed = 0;
-    device_unlock(&s->dev);
+}
+
+/* Who presses lets go later, also when a reset or a load comes between. */
+static void pl061_release_later(struct pl061 *s)
+{
+    if (s->pressed) {
+        device_timer_arm(s->release, device_now_ns(&s->dev) + PL061_PULSE_NS);
+    }
 }
 
 /* ---- registers ------------------------------------------------------------------------- */
@@ -177,8 +182,8 @@ static const struct device_state pl061_state[] = {
 
 static bool pl061_realize(struct device *d, struct err *e)
 {
-    vm_timer_init(&from(d)->release, d->env.clock, pl061_released, from(d));
-    return true;
+    from(d)->release = device_timer_new(d, pl061_released, e);
+    return from(d)->release;
 }
 
 /* The levels from outside are not ours to reset. */
@@ -186,21 +191,15 @@ static void pl061_reset(struct device *d)
 {
     from(d)->out = 0;
     from(d)->edges = 0;
+    pl061_release_later(from(d));
     pl061_update_outputs(from(d));
 }
 
 static bool pl061_after_load(struct device *d, struct err *e)
 {
-    if (from(d)->pressed) {
-        vm_timer_arm(&from(d)->release, vm_clock_ns(d->env.clock) + PL061_PULSE_NS);
-    }
+    pl061_release_later(from(d));
     pl061_update_outputs(from(d));
     return true;
-}
-
-static void pl061_unrealize(struct device *d)
-{
-    vm_timer_cancel(&from(d)->release);
 }
 
 const struct device_class pl061_class = {
@@ -214,6 +213,5 @@ const struct device_class pl061_class = {
     .state = pl061_state,
     .realize = pl061_realize,
     .reset = pl061_reset,
-    .unrealize = pl061_unrealize,
     .after_load = pl061_after_load,
 };

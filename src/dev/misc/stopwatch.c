@@ -9,10 +9,7 @@
  * Both may lie in one page.  Drivers use 32-bit or 64-bit accesses.  The commands are below;
  * time is the guest's. */
 #include "base/base.h"
-#include "base/err.h"
-#include "base/log.h"
-#include "vm/clock.h"
-#include "vm/device.h"
+#include "pando/device.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,13 +28,14 @@ _Static_assert(sizeof(struct stopwatch_mem) == 0x88, "drivers know the layout");
 
 struct stopwatch {
     struct device dev;
-    struct vm_timer timeout;
+    struct device_timer *timeout;
     bool start_at_boot;             /* option */
     uint64_t status;                /* enum stopwatch_state */
     int64_t since_ns;               /* while it runs: guest time of the start, less what it had */
     int64_t elapsed_ns;             /* while it does not run, and in a saved state */
-    bool timeout_armed, irq_raised;
-    int64_t timeout_left_ns;        /* in a saved state */
+    bool irq_raised;
+    bool timeout_armed;             /* in a saved state, both */
+    int64_t timeout_left_ns;
 };
 
 static struct stopwatch *from(struct device *d)
@@ -47,7 +45,7 @@ static struct stopwatch *from(struct device *d)
 
 static int64_t now_ns(const struct stopwatch *s)
 {
-    return vm_clock_ns(s->dev.env.clock);
+    return device_now_ns(&s->dev);
 }
 
 static int64_t elapsed_ns(const struct stopwatch *s)
@@ -58,7 +56,7 @@ static int64_t elapsed_ns(const struct stopwatch *s)
 static void set_irq(struct stopwatch *s, bool level)
 {
     s->irq_raised = level;
-    irq_set(&s->dev.irq[0], level);
+    device_irq_set(&s->dev, 0, level);
 }
 
 /* ---- commands -------------------------------------------------------------------------- */
@@ -110,12 +108,11 @@ static bool command_timeout(struct stopwatch *s)
     uint64_t seconds = *(const volatile uint64_t *)&mem->data_len;
 
     if (seconds > STOPWATCH_TIMEOUT_MAX_S) {
-        log_guest(s->dev.id, "timeout of %" PRIu64 " s: at most %d", seconds,
+        device_log_guest(&s->dev, "timeout of %" PRIu64 " s: at most %d", seconds,
                   STOPWATCH_TIMEOUT_MAX_S);
         return true;
     }
-    s->timeout_armed = true;
-    vm_timer_arm(&s->timeout, now_ns(s) + (int64_t)seconds * NS_PER_S);
+    device_timer_arm(s->timeout, now_ns(s) + (int64_t)seconds * NS_PER_S);
     return true;
 }
 
@@ -140,24 +137,16 @@ static void stopwatch_wr_command(struct device *d, unsigned i, uint64_t v)
     struct stopwatch *s = from(d);
 
     if (v >= ARRAY_LEN(commands)) {
-        log_guest(d->id, "there is no command %" PRIu64, v);
+        device_log_guest(d, "there is no command %" PRIu64, v);
     } else if (!commands[v].run(s)) {
-        log_guest(d->id, "command %s in state %" PRIu64 " has no effect", commands[v].name,
+        device_log_guest(d, "command %s in state %" PRIu64 " has no effect", commands[v].name,
                   s->status);
     }
 }
 
-static void stopwatch_expired(void *ctx)
+static void stopwatch_expired(struct device *d)
 {
-    struct stopwatch *s = ctx;
-
-    device_lock(&s->dev);
-    /* Not so when another timeout was set while we waited for the lock. */
-    if (s->timeout_armed && now_ns(s) >= s->timeout.deadline_ns) {
-        s->timeout_armed = false;
-        set_irq(s, true);
-    }
-    device_unlock(&s->dev);
+    set_irq(from(d), true);
 }
 
 /* ---- tables and life ------------------------------------------------------------------- */
@@ -187,26 +176,19 @@ static const struct device_state stopwatch_state[] = {
 
 static bool stopwatch_realize(struct device *d, struct err *e)
 {
-    vm_timer_init(&from(d)->timeout, d->env.clock, stopwatch_expired, from(d));
-    return true;
+    from(d)->timeout = device_timer_new(d, stopwatch_expired, e);
+    return from(d)->timeout;
 }
 
 static void stopwatch_reset(struct device *d)
 {
     struct stopwatch *s = from(d);
 
-    vm_timer_cancel(&s->timeout);
-    s->timeout_armed = false;
     set_irq(s, false);
     command_reset(s);
     if (s->start_at_boot) {
         command_start(s);
     }
-}
-
-static void stopwatch_unrealize(struct device *d)
-{
-    vm_timer_cancel(&from(d)->timeout);
 }
 
 /* Guest time may start anew where the state is loaded, so it holds distances. */
@@ -215,7 +197,8 @@ static void stopwatch_before_save(struct device *d)
     struct stopwatch *s = from(d);
 
     s->elapsed_ns = elapsed_ns(s);
-    s->timeout_left_ns = s->timeout_armed ? s->timeout.deadline_ns - now_ns(s) : 0;
+    s->timeout_armed = device_timer_is_armed(s->timeout);
+    s->timeout_left_ns = device_timer_deadline_ns(s->timeout) - now_ns(s);
 }
 
 static bool stopwatch_after_load(struct device *d, struct err *e)
@@ -223,12 +206,12 @@ static bool stopwatch_after_load(struct device *d, struct err *e)
     struct stopwatch *s = from(d);
 
     if (s->status > STOPWATCH_PAUSED || s->elapsed_ns < 0 || s->elapsed_ns > INT64_MAX / 2 ||
-        s->timeout_left_ns > STOPWATCH_TIMEOUT_MAX_S * NS_PER_S) {
+        (s->timeout_armed && s->timeout_left_ns > STOPWATCH_TIMEOUT_MAX_S * NS_PER_S)) {
         return err_set(e, "no state of a stopwatch");
     }
     s->since_ns = now_ns(s) - s->elapsed_ns;
     if (s->timeout_armed) {
-        vm_timer_arm(&s->timeout, now_ns(s) + MAX(s->timeout_left_ns, INT64_C(0)));
+        device_timer_arm(s->timeout, now_ns(s) + MAX(s->timeout_left_ns, INT64_C(0)));
     }
     set_irq(s, s->irq_raised);
     return true;
@@ -250,7 +233,6 @@ const struct device_class stopwatch_class = {
     .state = stopwatch_state,
     .realize = stopwatch_realize,
     .reset = stopwatch_reset,
-    .unrealize = stopwatch_unrealize,
     .before_save = stopwatch_before_save,
     .after_load = stopwatch_after_load,
 };

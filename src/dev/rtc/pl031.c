@@ -5,12 +5,11 @@
  * guest time, so it stands while the machine is stopped. */
 #include "base/base.h"
 #include "base/err.h"
-#include "vm/clock.h"
-#include "vm/device.h"
+#include "pando/device.h"
 
 struct pl031 {
     struct device dev;
-    struct vm_timer alarm;
+    struct device_timer *alarm;
     int64_t base_ns;            /* the counter in ns when guest time was 0; see pl031_now_ns() */
     uint32_t match, load, control, irq_mask, irq_raw;
 };
@@ -22,12 +21,12 @@ static struct pl031 *from(struct device *d)
 
 static int64_t pl031_now_ns(struct pl031 *s)
 {
-    return s->base_ns + vm_clock_ns(s->dev.env.clock);
+    return s->base_ns + device_now_ns(&s->dev);
 }
 
 static void pl031_update(struct pl031 *s)
 {
-    irq_set(&s->dev.irq[0], s->irq_raw & s->irq_mask);
+    device_irq_set(&s->dev, 0, s->irq_raw & s->irq_mask);
 }
 
 /* Arms for the moment when the counter becomes the match value.  The counter has 32 bits and
@@ -41,21 +40,14 @@ static void pl031_arm(struct pl031 *s)
         s->irq_raw = 1;
         left_s = UINT32_MAX;        /* once more in 136 years */
     }
-    vm_timer_arm(&s->alarm, now_ns - s->base_ns + left_s * NS_PER_S - now_ns % NS_PER_S);
+    device_timer_arm(s->alarm, now_ns - s->base_ns + left_s * NS_PER_S - now_ns % NS_PER_S);
     pl031_update(s);
 }
 
-static void pl031_fire(void *ctx)
+static void pl031_fire(struct device *d)
 {
-    struct pl031 *s = ctx;
-
-    device_lock(&s->dev);
-    /* Not so when the match value changed while we waited for the lock. */
-    if (vm_clock_ns(s->dev.env.clock) >= s->alarm.deadline_ns) {
-        s->irq_raw = 1;
-        pl031_arm(s);
-    }
-    device_unlock(&s->dev);
+    from(d)->irq_raw = 1;
+    pl031_arm(from(d));
 }
 
 static uint64_t pl031_rd_dr(struct device *d, unsigned i)
@@ -72,7 +64,7 @@ static void pl031_wr_lr(struct device *d, unsigned i, uint64_t v)
 {
     struct pl031 *s = from(d);
 
-    s->base_ns = v * NS_PER_S - vm_clock_ns(d->env.clock);
+    s->base_ns = v * NS_PER_S - device_now_ns(d);
     pl031_arm(s);
 }
 
@@ -128,9 +120,9 @@ static bool pl031_realize(struct device *d, struct err *e)
 {
     struct pl031 *s = from(d);
 
-    vm_timer_init(&s->alarm, d->env.clock, pl031_fire, s);
-    s->base_ns = vm_clock_wall_ns(d->env.clock) - vm_clock_ns(d->env.clock);
-    return true;
+    s->alarm = device_timer_new(d, pl031_fire, e);
+    s->base_ns = device_wall_ns(d) - device_now_ns(d);
+    return s->alarm;
 }
 
 /* The time survives a reset of the machine, as on a board with a battery. */
@@ -151,11 +143,6 @@ static bool pl031_after_load(struct device *d, struct err *e)
     return true;
 }
 
-static void pl031_unrealize(struct device *d)
-{
-    vm_timer_cancel(&from(d)->alarm);
-}
-
 const struct device_class pl031_class = {
     .name = "pl031",
     .about = "ARM PrimeCell real-time clock",
@@ -167,6 +154,5 @@ const struct device_class pl031_class = {
     .state = pl031_state,
     .realize = pl031_realize,
     .reset = pl031_reset,
-    .unrealize = pl031_unrealize,
     .after_load = pl031_after_load,
 };

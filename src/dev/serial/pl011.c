@@ -87,7 +87,7 @@ static unsigned pl011_rx_trigger(const struct pl011 *s)
 
 static void pl011_update(struct pl011 *s)
 {
-    irq_set(&s->dev.irq[0], s->int_raw & s->int_mask);
+    device_irq_set(&s->dev, 0, s->int_raw & s->int_mask);
 }
 
 /* ---- receiving ------------------------------------------------------------------------- */

@@ -26,7 +26,7 @@ static struct virtio_mmio *from(struct device *d)
 
 static void mmio_isr_changed(struct device *transport)
 {
-    irq_set(&transport->irq[0], from(transport)->v->isr != 0);
+    device_irq_set(transport, 0, from(transport)->v->isr != 0);
 }
 
 bool virtio_mmio_attach(struct device *transport, struct device *d, struct err *e)
@@ -346,7 +346,7 @@ static const struct device_option mmio_options[] = {
 
 static void mmio_reset(struct device *d)
 {
-    if (from(d)->v && from(d)->v->dev.realized) {
+    if (from(d)->v && from(d)->v->dev.host->realized) {
         virtio_reset(from(d)->v);
     }
 }

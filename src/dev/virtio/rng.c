@@ -5,7 +5,6 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "dev/virtio/virtio.h"
-#include "vm/clock.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -20,7 +19,7 @@ struct virtio_rng {
     uint64_t max_bytes;             /* in each period */
     uint32_t period_ms;
     uint64_t left;                  /* bytes in this period */
-    struct vm_timer next_period;
+    struct device_timer *next_period;
 };
 
 static struct virtio_rng *from(struct virtio_device *v)
@@ -60,8 +59,7 @@ static bool rng_fill(struct virtio_rng *s, struct virtq_chain *c, uint32_t *writ
 
 static void rng_arm(struct virtio_rng *s)
 {
-    vm_timer_arm(&s->next_period,
-                 vm_clock_ns(s->v.dev.env.clock) + s->period_ms * NS_PER_MS);
+    device_timer_arm(s->next_period, device_now_ns(&s->v.dev) + s->period_ms * NS_PER_MS);
 }
 
 static void rng_kick(struct virtio_device *v, unsigned n)
@@ -107,14 +105,12 @@ static void rng_kick(struct virtio_device *v, unsigned n)
     }
 }
 
-static void rng_period(void *ctx)
+static void rng_period(struct device *d)
 {
-    struct virtio_rng *s = ctx;
+    struct virtio_rng *s = from(virtio_from(d));
 
-    device_lock(&s->v.dev);
     s->left = s->max_bytes;
     virtio_kick(&s->v, 0);
-    device_unlock(&s->v.dev);
 }
 
 static void rng_reset(struct virtio_device *v)
@@ -139,13 +135,12 @@ static bool rng_realize(struct device *d, struct err *e)
         s->source = &host_source;
     }
     s->left = s->max_bytes;
-    vm_timer_init(&s->next_period, d->env.clock, rng_period, s);
-    return virtio_init(&s->v, 1, 8, 0, e);
+    s->next_period = device_timer_new(d, rng_period, e);
+    return s->next_period && virtio_init(&s->v, 1, 8, 0, e);
 }
 
 static void rng_unrealize(struct device *d)
 {
-    vm_timer_cancel(&from(virtio_from(d))->next_period);
     virtio_exit(virtio_from(d));
 }
 

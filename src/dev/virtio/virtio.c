@@ -49,10 +49,10 @@ bool virtio_init(struct virtio_device *v, unsigned queues_n, unsigned queue_size
     v->features_host = features | VIRTIO_BIT(VIRTIO_F_INDIRECT_DESC) |
                        VIRTIO_BIT(VIRTIO_F_EVENT_IDX);
     for (unsigned q = 0; q < queues_n; q++) {
-        v->vq[q].mem = v->dev.env.mem;
+        v->vq[q].mem = v->dev.host->env.mem;
         v->vq[q].size_max = v->vq[q].size = queue_size;
     }
-    loop_work_init(&v->kick_work, v->dev.env.loop, virtio_work, v);
+    loop_work_init(&v->kick_work, v->dev.host->env.loop, virtio_work, v);
     return true;
 }
 

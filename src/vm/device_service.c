@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What devices call (pando/device.h). */
+#include "base/err.h"
+#include "base/log.h"
+#include "mem/space.h"
+#include "vm/device.h"
+#include "vm/device_internal.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void device_lock(struct device *d)
+{
+    mutex_lock(d->host->lock);
+}
+
+void device_unlock(struct device *d)
+{
+    mutex_unlock(d->host->lock);
+}
+
+/* ---- interrupts ------------------------------------------------------------------------ */
+
+void device_irq_set(struct device *d, unsigned n, bool level)
+{
+    assert(n < DEVICE_IRQS_MAX);
+    irq_set(&d->host->irq[n], level);
+}
+
+bool device_msi_send(struct device *d, unsigned vector)
+{
+    return false;
+}
+
+/* ---- time ------------------------------------------------------------------------------ */
+
+int64_t device_now_ns(const struct device *d)
+{
+    return vm_clock_ns(d->host->env.clock);
+}
+
+int64_t device_wall_ns(const struct device *d)
+{
+    return vm_clock_wall_ns(d->host->env.clock);
+}
+
+/* It may have been cancelled, or armed for later, while we waited for the lock. */
+static void timer_fire(void *ctx)
+{
+    struct device_timer *t = ctx;
+
+    device_lock(t->dev);
+    if (t->is_armed && device_now_ns(t->dev) >= t->timer.deadline_ns) {
+        t->is_armed = false;
+        t->fire(t->dev);
+    }
+    device_unlock(t->dev);
+}
+
+struct device_timer *device_timer_new(struct device *d, void (*fire)(struct device *d),
+                                      struct err *e)
+{
+    struct device_timer *t = calloc(1, sizeof *t);
+
+    if (!t) {
+        err_set(e, "out of memory for a timer");
+        return NULL;
+    }
+    t->dev = d;
+    t->fire = fire;
+    vm_timer_init(&t->timer, d->host->env.clock, timer_fire, t);
+    t->next = d->host->timers;
+    d->host->timers = t;
+    return t;
+}
+
+void device_timer_arm(struct device_timer *t, int64_t deadline_ns)
+{
+    t->is_armed = true;
+    vm_timer_arm(&t->timer, deadline_ns);
+}
+
+void device_timer_cancel(struct device_timer *t)
+{
+    t->is_armed = false;
+    vm_timer_cancel(&t->timer);
+}
+
+bool device_timer_is_armed(const struct device_timer *t)
+{
+    return t->is_armed;
+}
+
+int64_t device_timer_deadline_ns(const struct device_timer *t)
+{
+    return t->timer.deadline_ns;
+}
+
+/* ---- memory ---------------------------------------------------------------------------- */
+
+void *device_ram(const struct device *d, unsigned n)
+{
+    assert(n < DEVICE_REGIONS_MAX && d->host->ram[n]);
+    return d->host->ram[n];
+}
+
+bool device_dma_read(struct device *d, uint64_t gpa, void *buf, size_t n_bytes)
+{
+    return mem_dma_read(d->host->env.mem, gpa, buf, n_bytes);
+}
+
+bool device_dma_write(struct device *d, uint64_t gpa, const void *buf, size_t n_bytes)
+{
+    return mem_dma_write(d->host->env.mem, gpa, buf, n_bytes);
+}
+
+bool device_dma_zero(struct device *d, uint64_t gpa, size_t n_bytes)
+{
+    return mem_dma_zero(d->host->env.mem, gpa, n_bytes);
+}
+
+bool device_lease_get(struct device *d, uint64_t gpa, size_t n_bytes, bool for_write,
+                      struct device_lease *lease)
+{
+    struct mem_lease l;
+
+    if (!mem_lease_get(d->host->env.mem, gpa, n_bytes, for_write ? MEM_WRITE : MEM_READ, &l)) {
+        return false;
+    }
+    *lease = (struct device_lease){ .host = l.host, .gpa = gpa, .n_bytes = n_bytes,
+                                    .reserved = { l.is_device } };
+    return true;
+}
+
+void device_lease_put(struct device *d, struct device_lease *lease)
+{
+    struct mem_lease l = { .host = lease->host, .gpa = lease->gpa, .len = lease->n_bytes,
+                           .is_device = lease->reserved[0] };
+
+    mem_lease_put(d->host->env.mem, &l);
+    lease->host = NULL;
+}
+
+/* ---- the log --------------------------------------------------------------------------- */
+
+/* Lines of all devices share one limit. */
+#define LOG_WITH(how) \
+    char text[400]; \
+    va_list ap; \
+    va_start(ap, fmt); \
+    vsnprintf(text, sizeof text, fmt, ap); \
+    va_end(ap); \
+    how(d->id, "%s", text)
+
+void device_log_guest(const struct device *d, const char *fmt, ...)
+{
+    LOG_WITH(log_guest);
+}
+
+void device_log_warn(const struct device *d, const char *fmt, ...)
+{
+    LOG_WITH(log_warn);
+}
+
+void device_log_info(const struct device *d, const char *fmt, ...)
+{
+    LOG_WITH(log_info);
+}
