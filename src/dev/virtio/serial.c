@@ -489,7 +489,8 @@ bool virtio_serial_attach(struct device *serial, struct device *d, struct err *e
     if (nr == 0 && d->cls != &virtconsole_class) {
         return err_set(e, "port 0 of %s is for a virtconsole", serial->id);
     }
-    assert(serial->host->lock != &serial->host->own_lock);      /* plugged into a transport before */
+    /* It was plugged into a transport before. */
+    assert(serial->host->lock != &serial->host->own_lock);
     device_share_lock(d, serial);
     p->serial = s;
     p->nr = nr;

@@ -115,6 +115,38 @@ static void test_shared_page(void)
     mem_space_free(s);
 }
 
+/* A device's RAM: any place and size; whole pages directly, no ram_ops. */
+static void test_device_ram(void)
+{
+    static _Alignas(4096) uint8_t host[0x3000];
+    struct err e;
+    struct mem_space *s = mem_space_new(&e);
+    struct probe a = { 0 };
+    struct rights r = { .down = true };     /* whoever asks would be refused */
+    struct mem_lease l;
+    uint64_t v;
+    void *p;
+
+    CHECK(mem_space_add_device_ram(s, 0xc000000, 0x1044, host, "a", &e));
+    CHECK(mem_space_add_device_ram(s, 0xd000808, 0x1000, host + 0x2000, "b", &e));
+    CHECK(mem_space_add_mmio(s, 0xc001044, 4, &probe_ops, &a, "regs", &e));
+    mem_space_set_ram_ops(s, &rights_ops, &r);
+    CHECK(mem_page_acquire(s, 0xc000008, MEM_WRITE, &p) == MEM_OK && p == host);
+    mem_page_release(s, 0xc000008);
+    CHECK(r.pins == 0);
+    CHECK(mem_page_acquire(s, 0xc001000, MEM_READ, &p) == MEM_NOTHING, "shared with registers");
+    CHECK(mem_page_acquire(s, 0xd001000, MEM_READ, &p) == MEM_NOTHING, "of another offset");
+    CHECK(mem_mmio_write(s, 0xc001040, 8, 0, 0x1122334455667788) == MEM_OK && a.n == 1);
+    CHECK(host[0x1040] == 0x88 && host[0x1043] == 0x55 && a.value == 0x11223344 && a.size == 4);
+    CHECK(mem_mmio_read(s, 0xc001041, 2, 0, &v) == MEM_OK && v == 0x6677);
+    CHECK(mem_dma_write(s, 0xd001800, "abcdefgh", 8) && host[0x2ff8] == 'a');
+    CHECK(mem_lease_get(s, 0xd000808, 16, MEM_WRITE, &l) && l.host == host + 0x2000);
+    mem_lease_put(s, &l);
+    CHECK(!mem_lease_get(s, 0xd001800, 16, MEM_WRITE, &l), "past its end");
+    CHECK(mem_mmio_read(s, 0xd001808, 1, 0, &v) == MEM_NOTHING);
+    mem_space_free(s);
+}
+
 static void test_dma(void)
 {
     struct err e;
@@ -160,6 +192,7 @@ int main(void)
     test_build();
     test_mmio();
     test_shared_page();
+    test_device_ram();
     test_dma();
     return check_result();
 }
