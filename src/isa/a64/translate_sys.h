@@ -251,6 +251,7 @@ static inline int32_t plain_sysreg(env *e, uint32_t enc, bool write)
     }
 }
 
+#define SYSREG_FPCR A64_SYSREG(3, 3, 4, 4, 0)
 #define SYSREG_NZCV A64_SYSREG(3, 3, 4, 2, 0)
 #define SYSREG_DAIF A64_SYSREG(3, 3, 4, 2, 1)
 
@@ -260,6 +261,9 @@ static inline val sysreg_read(env *e, uint32_t enc)
 
     if (off >= 0) {
         return R(ld_env(e, off, 3));
+    }
+    if (enc == SYSREG_FPCR && (e->b->mode & A64_MODE_FP)) {
+        return R(ld_env(e, offsetof(struct a64_cpu, fpcr), 2));
     }
     if (enc == SYSREG_NZCV) {
         return nzcv_get(e);

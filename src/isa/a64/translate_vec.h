@@ -90,14 +90,55 @@ static inline ir_ref fit_const(env *e, ir_ref v, unsigned lg)
 
 #include "isa/a64/translate_fp.h"
 
+/* A constant that is the same in every element: its low byte, as the shifts by register take it. */
+static inline bool shift_const(env *e, ir_ref v, unsigned size, int *n)
+{
+    const struct ir_op *p = &e->ir->op[v];
+    uint64_t k = p->k;
+
+    for (unsigned bits = 32; bits >= 8u << size; bits /= 2) {
+        if (k >> bits != (k & UINT64_MAX >> (64 - bits))) {
+            return false;
+        }
+        k &= UINT64_MAX >> (64 - bits);
+    }
+    *n = (int8_t)k;
+    return p->op == IR_VCONST && p->k == p->k2;
+}
+
+/* SRSHL, URSHL to the right by n: (a >> n) + (a >> (n - 1) & 1). */
+static inline ir_ref round_shift(env *e, bool is_signed, uint32_t arg, ir_ref a, unsigned n)
+{
+    struct ir *ir = e->ir;
+    uint64_t shape = (uint64_t)(arg & 31) << 16, one = 1;
+    uint64_t right = (is_signed ? VOP_sshri : VOP_ushri) | shape;
+    ir_ref k, bit;
+
+    for (unsigned bits = 8u << V_SIZE(arg); bits < 64; bits *= 2) {
+        one |= one << bits;
+    }
+    if (n > 1) {
+        a = ir_emit(ir, IR_V1, true, a, 0, 0, right | (uint64_t)V_ARG(0, 0, n - 1) << 16);
+    }
+    k = v_imm(e, one, V_LG(arg) == 4 ? one : 0).r;
+    bit = ir_emit(ir, IR_V2, true, a, k, 0, VOP_and | shape);
+    a = ir_emit(ir, IR_V1, true, a, 0, 0, right | (uint64_t)V_ARG(0, 0, 1) << 16);
+    return ir_emit(ir, IR_V2, true, a, bit, 0, VOP_add | shape);
+}
+
 static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b, ir_ref c)
 {
+    int n;
     uint64_t k = vop | (uint64_t)arg << 16;
     ir_ref r;
 
     if (vop_rows[vop].effect == VOP_FP && (e->b->mode & A64_MODE_FP_PLAIN) &&
         (r = fp_primitive(e, k, a, b, c))) {
         return (vec){ r };
+    }
+    if ((vop == VOP_srshl || vop == VOP_urshl) && V_LG(arg) >= 3 &&
+        shift_const(e, b, V_SIZE(arg), &n) && n < 0) {
+        return (vec){ round_shift(e, vop == VOP_srshl, arg, a, -n) };
     }
     if (vop == VOP_orr && a == b) {
         return (vec){ v_low(e, a, 1u << V_LG(arg)) };

@@ -132,6 +132,11 @@ int gen_tmp(struct gen *g)
     return alloc(g, false);
 }
 
+int gen_vtmp(struct gen *g)
+{
+    return alloc(g, true);
+}
+
 void gen_free_reg(struct gen *g, int reg)
 {
     ir_ref v = g->host[reg];

@@ -133,6 +133,7 @@ int gen_tmp(struct gen *g);                         /* a free register, locked *
 int gen_def(struct gen *g, ir_ref v);               /* register for the result `v` */
 int gen_vuse(struct gen *g, ir_ref v);
 int gen_vdef(struct gen *g, ir_ref v);
+int gen_vtmp(struct gen *g);
 void gen_free_reg(struct gen *g, int reg);          /* moves what is in a scratch register away */
 void gen_clobber_ef(struct gen *g);
 void gen_flags_sync(struct gen *g, ir_ref f);
@@ -148,6 +149,8 @@ void gen_vconst(struct gen *g, int d, uint64_t lo, uint64_t hi);
 bool gen_vec_native(uint64_t k);                    /* is there a case for the primitive? */
 unsigned gen_vec_bytes(const struct ir *ir, ir_ref v);   /* above these it is known to be zero */
 bool gen_simd_native(unsigned vop, uint32_t arg);
+bool gen_sat_native(unsigned vop, uint32_t arg);
+void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
 enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,

@@ -127,6 +127,9 @@ static struct gen_stub *slow(struct gen *g, uint8_t *from, struct regs r)
 void gen_fp_stub(struct gen *g, const struct gen_stub *s)
 {
     x64_patch(s->from, g->c.p);
+    if (s->from2) {
+        x64_patch(s->from2, g->c.p);
+    }
     if (s->kind == GEN_STUB_QC) {
         x64_rm(&g->c, 0x81, ALU_OR, gen_at(g, g->guest->fpsr));
         x64_d(&g->c, FPSR_QC);
@@ -282,6 +285,44 @@ static void vround(struct gen *g, struct fmt f, int d, int a, unsigned imm)
     }
 }
 
+static const uint64_t sign_mask[2] = { UINT64_C(0x8000000080000000), UINT64_C(1) << 63 };
+
+static void lit_each(struct gen *g, unsigned o, int d, int a, struct fmt f, uint32_t s, uint64_t l)
+{
+    uint64_t k = f.dbl ? l : s | (uint64_t)s << 32;
+
+    gen_lit(g, o, d, a, k, f.scalar ? 0 : k);
+}
+
+/* d = a to the nearest integer, ties away from zero.  Jumps if there is a NaN or a number so
+ * large that it has no fraction.  Raises nothing: every step is exact. */
+static uint8_t *round_ties_away(struct gen *g, struct fmt f, int d, int a)
+{
+    unsigned pd = f.dbl ? OP_66 : 0;
+    uint8_t *from;
+
+    gen_lit(g, 0x54 | OP_0F | pd, T0, a, abs_mask[f.dbl], abs_mask[f.dbl]);
+    lit_each(g, 0x28 | OP_0F, T1, 0, f, 0x4b000000, UINT64_C(0x4330000000000000));
+    if (f.scalar) {
+        x64_v(&g->c, 0x2e | OP_0F | pd, T1, 0, T0);
+        from = x64_jcc(&g->c, CC_BE);
+    } else {
+        x64_vi(&g->c, 0xc2 | OP_0F | pd, T1, T0, T1, 0x15);             /* NLT_UQ */
+        x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T1);
+        x64_test_rr(&g->c, false, RAX, RAX);
+        from = x64_jcc(&g->c, CC_NE);
+    }
+    vround(g, f, d, T0, 3 | ROUND_QUIET);
+    x64_v(&g->c, form(f, 0x5c), T0, T0, d);
+    lit_each(g, 0x28 | OP_0F, T1, 0, f, 0x3f000000, UINT64_C(0x3fe0000000000000));
+    x64_vi(&g->c, form(f, 0xc2), T0, T0, T1, 0x1d);                     /* GE_OQ: half or more */
+    lit_each(g, P(0xdb), T0, T0, f, 0x3f800000, UINT64_C(0x3ff0000000000000));
+    x64_v(&g->c, form(f, 0x58), d, d, T0);
+    gen_lit(g, P(0xdb), T0, a, sign_mask[f.dbl], sign_mask[f.dbl]);
+    x64_v(&g->c, P(0xeb), d, d, T0);
+    return from;
+}
+
 static void round_to_integral(struct gen *g)
 {
     const struct ir_op *p = op(g);
@@ -291,6 +332,12 @@ static void round_to_integral(struct gen *g)
 
     r.d = gen_vdef(g, g->i);
     gen_clobber_ef(g);
+    if (V_ROUND_OF(V_X(arg)) == FP_TIEAWAY) {
+        struct gen_stub *s = slow(g, NULL, r);
+        s->from = round_ties_away(g, f, r.d, r.a);
+        s->back = g->c.p;
+        return;
+    }
     vround(g, f, r.d, r.a, round_imm(V_X(arg)) | (V_X(arg) & V_ROUND_EXACT ? 0 : ROUND_QUIET));
     slow(g, jump_if_odd(g, r.d, f, false), r);
 }
@@ -413,7 +460,7 @@ static void scalar_to_int(struct gen *g)
     uint32_t arg = p->k >> 16;
     struct fmt f = fmt_of(arg);
     bool is_signed = (p->k & 0xffff) == VOP_fcvts, wide = V_INT_LG(V_X(arg)) == 3;
-    int imm = round_imm(V_X(arg)), a = gen_vuse(g, p->a), from = a, d = gen_def(g, g->i);
+    int imm = round_imm(V_X(arg)), a = gen_vuse(g, p->a), from = a, d = gen_def(g, g->i), t = -1;
     bool truncates = imm == 3;
     unsigned cvt = 0x2c | OP_0F | (f.dbl ? OP_F2 : OP_F3);
     struct gen_stub *s;
@@ -424,13 +471,20 @@ static void scalar_to_int(struct gen *g)
                  (struct regs){ a, -1, -1, T0 });
         x64_v(&g->c, cvt | OP_W, d, 0, a);
     } else {
-        if (!truncates) {
+        uint8_t *far = NULL;
+        if (imm < 0) {
+            t = gen_vtmp(g);
+            far = round_ties_away(g, f, t, a);
+            from = t;
+            imm = 0;                                    /* only for IXC */
+        } else if (!truncates) {
             vround(g, f, T0, a, imm | ROUND_QUIET);
             from = T0;
         }
         x64_v(&g->c, cvt | x64_w(wide), d, 0, from);
         x64_alu_ri(&g->c, ALU_CMP, wide, d, 1);         /* overflows for INT_MIN only */
         s = slow(g, x64_jcc(&g->c, CC_O), (struct regs){ a, -1, -1, T0 });
+        s->from2 = far;
         if (!truncates) {
             vround(g, f, T0, a, imm);                   /* IXC */
         }
@@ -565,7 +619,8 @@ static bool int_native(uint64_t k, bool scalar)
         return false;
     }
     if (scalar) {
-        return V_INT_LG(x) >= 2 && (!to || imm == 3 || (vop == VOP_fcvts && imm >= 0 && imm < 4));
+        return V_INT_LG(x) >= 2 && (!to || imm == 3 ||
+                                    (vop == VOP_fcvts && V_ROUND_OF(x) <= FP_TIEAWAY));
     }
     if (V_INT_LG(x) != size) {
         return false;
@@ -599,7 +654,7 @@ bool gen_fp_native(uint64_t k)
     case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
         return true;
     case VOP_frint:
-        return !(x >> 4) && round_imm(x) >= 0;
+        return !(x >> 4) && V_ROUND_OF(x) != FP_ODD;
     case VOP_fcvt:
         return (size == 2 && x == 3) || (size == 3 && x == 2);
     case VOP_fcvtl:

@@ -189,7 +189,8 @@ bool gen_vec_native(uint64_t k)
     if (gen_fp_native(k)) {
         return true;
     }
-    if (gen_simd_native(vop, arg) || simple2_opcode(vop, size, &swap)) {
+    if (gen_simd_native(vop, arg) || gen_sat_native(vop, arg) ||
+        simple2_opcode(vop, size, &swap)) {
         return true;
     }
     if (lg < 3) {
@@ -283,6 +284,8 @@ static void lower(struct gen *g)
 
     if (gen_simd_native(vop, arg)) {
         gen_simd(g, vop, arg, d, a, b, c);
+    } else if (gen_sat_native(vop, arg)) {
+        gen_sat(g, vop, arg, d, a, b, c);
     } else if ((o = simple2_opcode(vop, size, &swap)) != 0) {
         x64_v(as, o, d, swap ? b : a, swap ? a : b);
     } else {
@@ -340,8 +343,8 @@ static void lower(struct gen *g)
             assert(!"native primitive");
         }
     }
-    if (vop >= VOP_aese && vop <= VOP_aesimc) {
-        return;                         /* always 16 bytes; the argument is 0 */
+    if (vop >= VOP_aese) {
+        return;                         /* cryptography: always 16 bytes; the argument is 0 */
     }
     if (lg < 4 && !(keeps_zero(vop) && (a < 0 || gen_vec_bytes(g->ir, p->a) <= 1u << lg) &&
                     (b < 0 || gen_vec_bytes(g->ir, p->b) <= 1u << lg) &&
