@@ -86,27 +86,37 @@ void jit_cache_unref(struct jit *jit, struct jit_cache *c)
     }
 }
 
+static uint64_t key_of(uint64_t gpa, unsigned mode)
+{
+    return gpa << 4 | mode | UINT64_C(1) << 63;
+}
+
 struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mode)
 {
+    uint64_t key = key_of(gpa, mode), k;
+
     for (unsigned h = hash_of(gpa, mode);; h = (h + 1) & ((1 << JIT_HASH_BITS) - 1)) {
-        struct jit_block *b = atomic_load_explicit(&c->hash[h], memory_order_acquire);
-        if (!b) {
-            return NULL;
+        k = atomic_load_explicit(&c->hash[h].key, memory_order_acquire);
+        if (k == key) {
+            struct jit_block *b = __atomic_load_n(&c->hash[h].block, __ATOMIC_ACQUIRE);
+            return atomic_load_explicit(&b->valid, memory_order_relaxed) ? b : NULL;
         }
-        if (b->gpa == gpa && b->mode == mode &&
-            atomic_load_explicit(&b->valid, memory_order_relaxed)) {
-            return b;
+        if (!k) {
+            return NULL;
         }
     }
 }
 
-/* Under the lock.  An invalid block of the same key gives up its place. */
+/* Under the lock.  A new block of the same key replaces the invalid one. */
 static void hash_insert(struct jit_cache *c, struct jit_block *b)
 {
+    uint64_t key = key_of(b->gpa, b->mode), k;
+
     for (unsigned h = hash_of(b->gpa, b->mode);; h = (h + 1) & ((1 << JIT_HASH_BITS) - 1)) {
-        struct jit_block *old = atomic_load_explicit(&c->hash[h], memory_order_relaxed);
-        if (!old || (old->gpa == b->gpa && old->mode == b->mode && !old->valid)) {
-            atomic_store_explicit(&c->hash[h], b, memory_order_release);
+        k = atomic_load_explicit(&c->hash[h].key, memory_order_relaxed);
+        if (!k || k == key) {
+            __atomic_store_n(&c->hash[h].block, b, __ATOMIC_RELEASE);
+            atomic_store_explicit(&c->hash[h].key, key, memory_order_release);
             return;
         }
     }

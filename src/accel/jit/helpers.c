@@ -89,10 +89,10 @@ static bool access(struct a64_cpu *cpu)
         return !rmw(cpu, info, m);
     }
     if (info & GEN_MI_STORE) {
-        v->jit->stats.slow_stores++;
+        v->stats.slow_stores++;
         return !store(cpu, info, m);
     }
-    v->jit->stats.slow_loads++;
+    v->stats.slow_loads++;
     return !load(cpu, info, m);
 }
 
@@ -100,6 +100,11 @@ static bool interpret(struct a64_cpu *cpu, uint32_t w)
 {
     uint64_t pc = cpu->pc;
 
+    /* BTYPE is only ever set here where a guarded page begins its block. */
+    if (cpu->btype && a64_fetch(cpu, pc) && !a64_bti_check(cpu, w)) {
+        return true;
+    }
+    cpu->btype = 0;
     interp_row(cpu, a64_decode_for(cpu->model->features, w), w);
     return cpu->pc != pc + 4;
 }
@@ -118,7 +123,7 @@ static bool help(struct a64_cpu *cpu, uint32_t what)
     uint64_t *s = cpu->jit_scratch;
 
     cpu->pc = cpu->jit_pc_page + (what & 0xfff);
-    v->jit->stats.helper_calls++;
+    v->stats.helper_calls++;
     switch ((enum a64_helper)(what >> 12)) {
     case A64_H_INTERP:
         return interpret(cpu, s[3]);

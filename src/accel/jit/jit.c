@@ -186,8 +186,11 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
     }
     mode |= guarded ? A64_MODE_GUARDED : 0;
     gpa = a64_tlb_gpa(cpu->tlb->cur, cpu->pc, A64_TLB_EXEC);
+    if (a64_tlb_guarded(cpu->tlb->cur, cpu->pc)) {
+        mode |= A64_MODE_GUARDED;
+    }
     b = jit_cache_find(v->cache, gpa, mode);
-    v->jit->stats.lookups++;
+    v->stats.lookups++;
     if (!b && v->jit->opt.regions_max && v->jit->stats.blocks >= v->jit->opt.regions_max) {
         interp_run(cpu, 64);
         return NULL;
@@ -212,7 +215,7 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
             return v->cache->leave;
         }
         if (!a64_mode_of(cpu, &mode)) {
-            jit->stats.interp_steps++;
+            v->stats.interp_steps++;
             jit_fpu_leave(cpu);
             interp_run(cpu, 1);
             jit_fpu_enter(cpu);
@@ -234,11 +237,9 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
             return jit_run_view(v->cache, b->entry);    /* always comes by here: see block_at() */
         }
         if (b) {
-            j = &cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc)];
-            j->key = cpu->pc;
-            j->code = jit_run_view(v->cache, b->entry);
-            cpu->tlb->cur->jump_used = true;
-            return j->code;
+            const uint8_t *code = jit_run_view(v->cache, b->entry);
+            a64_tlb_jump_set(cpu->tlb->cur, cpu->pc, code);
+            return code;
         }
     }
 }
@@ -273,7 +274,7 @@ const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site)
         const uint8_t *at = site + 4 - word[1];
         int32_t d = code - (at + 4);
         __atomic_store_n((int32_t *)(void *)(c->rw + (at - c->rx)), d, __ATOMIC_RELEASE);
-        v->jit->stats.chains++;
+        v->stats.chains++;
     }
     return code;
 }
@@ -295,6 +296,10 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
         v->epoch = ~UINT64_C(0);
         v->mode_seen[0] = v->mode_seen[1] = 0xff;
         cpu->jit = v;
+        pthread_mutex_lock(&jit->lock);
+        v->next = jit->cpus;
+        jit->cpus = v;
+        pthread_mutex_unlock(&jit->lock);
     }
     cache_follow(v, cpu);
     mxcsr = _mm_getcsr();
@@ -311,20 +316,49 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
     jit_cache_unref(jit, old);
 }
 
+static void stats_add(struct jit_stats *to, const struct jit_stats *s)
+{
+    to->slow_loads += s->slow_loads;
+    to->slow_stores += s->slow_stores;
+    to->helper_calls += s->helper_calls;
+    to->lookups += s->lookups;
+    to->interp_steps += s->interp_steps;
+    to->chains += s->chains;
+}
+
 void jit_cpu_free(struct a64_cpu *cpu)
 {
-    free(cpu->jit);
+    struct jit_cpu *v = cpu->jit;
+
+    if (!v) {
+        return;
+    }
+    pthread_mutex_lock(&v->jit->lock);
+    for (struct jit_cpu **p = &v->jit->cpus; *p; p = &(*p)->next) {
+        if (*p == v) {
+            *p = v->next;
+            break;
+        }
+    }
+    stats_add(&v->jit->stats, &v->stats);
+    pthread_mutex_unlock(&v->jit->lock);
+    free(v);
     cpu->jit = NULL;
 }
 
 /* ---- statistics ---- */
-void jit_stats(const struct jit *jit, struct jit_stats *s)
+void jit_stats(struct jit *jit, struct jit_stats *s)
 {
+    pthread_mutex_lock(&jit->lock);
     *s = jit->stats;
+    for (struct jit_cpu *v = jit->cpus; v; v = v->next) {
+        stats_add(s, &v->stats);
+    }
+    pthread_mutex_unlock(&jit->lock);
     s->cache_bytes = (uint64_t)jit->opt.cache_mib << 20;
 }
 
-int jit_print_stats(const struct jit *jit, char *buf, int len)
+int jit_print_stats(struct jit *jit, char *buf, int len)
 {
     struct jit_stats s;
 

@@ -54,7 +54,7 @@ struct jit_stats {
     uint64_t slow_loads, slow_stores, helper_calls;
     uint64_t cache_bytes, cache_used;
 };
-/* A snapshot, without locks.  Any thread. */
-void jit_stats(const struct jit *jit, struct jit_stats *s);
+/* Any thread; counters of running vCPUs may be a little behind. */
+void jit_stats(struct jit *jit, struct jit_stats *s);
 /* For `info jit`; returns the length as snprintf(). */
-int jit_print_stats(const struct jit *jit, char *buf, int len);
+int jit_print_stats(struct jit *jit, char *buf, int len);

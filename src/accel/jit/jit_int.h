@@ -34,7 +34,10 @@ struct jit_cache {
     unsigned block_n, block_max;
     struct jit_block *block;
     struct jit_block *page[1 << JIT_PAGE_BITS];
-    _Atomic(struct jit_block *) hash[1 << JIT_HASH_BITS];
+    struct {
+        _Atomic uint64_t key;           /* gpa << 4 | mode; set after the block */
+        struct jit_block *block;
+    } hash[1 << JIT_HASH_BITS];         /* key 0: empty */
 };
 
 struct jit {
@@ -44,11 +47,14 @@ struct jit {
     _Atomic uint64_t has_code[64];      /* Bloom filter: pages with translations */
     struct jit_options opt;
     struct gen_guest guest;
-    struct jit_stats stats;             /* approximate: racy counters */
+    struct jit_cpu *cpus;               /* under the lock */
+    struct jit_stats stats;             /* of translation, and of vCPUs that are gone */
 };
 
 struct jit_cpu {
     struct jit *jit;
+    struct jit_cpu *next;
+    struct jit_stats stats;             /* what this vCPU counts: not shared with others */
     struct jit_cache *cache;            /* that this vCPU executes in; NULL outside of jit_run */
     struct jit_cache *old;              /* holds the routine that jit_next() returns to */
     uint64_t epoch;                     /* of the cache that the TLB's jump caches point into */

@@ -69,9 +69,13 @@ static void slot_link(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot,
 
 static void set_drop_jumps(struct a64_tlb_set *s)
 {
-    if (s->jump_used) {
-        memset(s->jump, 0xff, sizeof(s->jump));
-        s->jump_used = false;
+    for (unsigned w = 0; w < ARRAY_LEN(s->jump_used); w++) {
+        for (uint64_t bits = s->jump_used[w]; bits; bits &= bits - 1) {
+            unsigned page = w * 64 + __builtin_ctzll(bits);
+            memset(&s->jump[page * A64_TLB_JUMP_PER_PAGE], 0xff,
+                   A64_TLB_JUMP_PER_PAGE * sizeof(s->jump[0]));
+        }
+        s->jump_used[w] = 0;
     }
 }
 
@@ -382,7 +386,9 @@ static void set_drop_page(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t v
             slot_drop(tlb, s, slots[i]);
         }
     }
-    if (s->jump_used) {
+    unsigned group = va >> 12 & (A64_TLB_JUMP_PAGES - 1);
+
+    if (s->jump_used[group / 64] >> group % 64 & 1) {
         struct a64_jump *j = &s->jump[a64_tlb_jump_index(va & ~UINT64_C(0xfff))];
         for (unsigned i = 0; i < A64_TLB_JUMP_PER_PAGE; i++) {
             if (j[i].key << 8 >> 20 == page) {

@@ -73,7 +73,8 @@ struct a64_tlb_set {
         uint64_t ttbr0, ttbr1;          /* 0 where not part of the key */
     } key;
     unsigned index;
-    bool in_use, jump_used, has_global, has_large;
+    bool in_use, has_global, has_large;
+    uint64_t jump_used[A64_TLB_JUMP_PAGES / 64];    /* bit of a page: may have jumps */
     uint64_t age;
     uint64_t large_filter[4];           /* Bloom filter of the large translations in the set */
     uint32_t large_sizes;               /* bit n: translations of 2^n bytes are in the set */
@@ -207,4 +208,12 @@ static inline unsigned a64_tlb_jump_index(uint64_t va)
 {
     return (va >> 12 & (A64_TLB_JUMP_PAGES - 1)) * A64_TLB_JUMP_PER_PAGE +
            (va >> 2 & (A64_TLB_JUMP_PER_PAGE - 1));
+}
+
+static inline void a64_tlb_jump_set(struct a64_tlb_set *s, uint64_t va, const void *code)
+{
+    unsigned page = va >> 12 & (A64_TLB_JUMP_PAGES - 1);
+
+    s->jump[a64_tlb_jump_index(va)] = (struct a64_jump){ va, code };
+    s->jump_used[page / 64] |= UINT64_C(1) << page % 64;
 }
