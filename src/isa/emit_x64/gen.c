@@ -673,7 +673,19 @@ static void ldenv(struct gen *g, const struct ir_op *p)
 static void stenv(struct gen *g, const struct ir_op *p)
 {
     struct x64_mem m = gen_at(g, p->k);
-    int r = gen_use(g, p->a);
+    const struct ir_op *v = &g->ir->op[p->a];
+    int r;
+
+    if (v->op == IR_CONST && p->cc == 0) {
+        x64_rm(&g->c, 0xc6, 0, m);
+        x64_b(&g->c, v->k);
+        return;
+    }
+    if (v->op == IR_CONST && p->cc == 3 && (int64_t)v->k == (int32_t)v->k) {
+        x64_store_i(&g->c, true, m, v->k);
+        return;
+    }
+    r = gen_use(g, p->a);
 
     switch (p->cc) {
     case 0: x64_rm(&g->c, 0x88 | OP_BYTE_REG, r, m); break;

@@ -142,6 +142,10 @@ static bool identity(struct ir *ir, enum ir_opcode op, bool sf, ir_ref a, ir_ref
             *out = ir_const(ir, 0);
             return true;
         }
+        if (k == 0xff || k == 0xffff || (k == UINT32_MAX && sf)) {
+            *out = ir_ubfx(ir, sf, a, 0, k == 0xff ? 8 : k == 0xffff ? 16 : 32);
+            return true;
+        }
         if (k != width_mask(sf)) {
             return false;
         }
