@@ -14,6 +14,8 @@
 #include "isa/a64/mmu.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <time.h>
 
 enum {
     TABLES = 0x10000,           /* of the RAM: level 1, 2 and 3 */
@@ -259,6 +261,81 @@ static bool one_case(struct flat *a, struct flat *b, uint64_t seed, uint64_t at,
     return compare(a, b);
 }
 
+/* ---- code that changes ---- */
+static void run_at(struct flat *f, uint64_t pc)
+{
+    f->cpu.pc = pc;
+    f->cpu.poll = 0;
+    f->cpu.el = 1;
+    jit_run(jit, &f->cpu);
+}
+
+/* a: loop of x1 iterations over a call through a direct branch; b: what is changed. */
+static void test_changed_code(struct flat *f)
+{
+    uint64_t a = FLAT_RAM + CODE, b = a + 0x200, v = FLAT_RAM + VECTORS;
+    const uint32_t loop[] = {
+        0x94000080,         /* bl b */
+        0xf1000421,         /* subs x1, x1, #1 */
+        0x54ffffc1,         /* b.ne a */
+        WFI,
+    };
+
+    memcpy(flat_word(f, a), loop, sizeof(loop));
+    *flat_word(f, b) = 0x91000400;              /* add x0, x0, #1 */
+    *flat_word(f, b + 4) = 0xd65f03c0;          /* ret */
+    f->cpu.x[0] = 0;
+    f->cpu.x[1] = 1000;
+    run_at(f, a);
+    CHECK(f->cpu.x[0] == 1000 && f->cpu.pc == a + 16, "pc %#" PRIx64, f->cpu.pc);
+    *flat_word(f, b) = 0x91000800;              /* add x0, x0, #2 */
+    f->cpu.x[1] = 10;
+    run_at(f, a);
+    CHECK(f->cpu.x[0] == 1010, "the old code runs until IC IVAU");
+    jit_invalidate_page(jit, b);
+    f->cpu.x[1] = 10;
+    run_at(f, a);
+    CHECK(f->cpu.x[0] == 1030, "x0 %" PRIu64, f->cpu.x[0]);
+    /* The loop itself, while it is the block that jumps to itself. */
+    *flat_word(f, a) = 0x91000400;
+    jit_invalidate(jit, 0, ~UINT64_C(0));
+    f->cpu.x[1] = 100;
+    run_at(f, a);
+    CHECK(f->cpu.x[0] == 1130, "x0 %" PRIu64, f->cpu.x[0]);
+    jit_flush(jit);
+    f->cpu.x[1] = 100;
+    run_at(f, a);
+    CHECK(f->cpu.x[0] == 1230, "x0 %" PRIu64, f->cpu.x[0]);
+    CHECK(*flat_word(f, v) == WFI);
+}
+
+/* A loop without end is left at its back edge when the poll word is set. */
+static void *set_poll(void *cpu)
+{
+    struct timespec t = { .tv_nsec = 2000000 };
+
+    nanosleep(&t, NULL);
+    ((struct a64_cpu *)cpu)->poll = 1;
+    return NULL;
+}
+
+static void test_poll(struct flat *f)
+{
+    uint64_t a = FLAT_RAM + CODE + 0x800;
+    pthread_t thread;
+
+    *flat_word(f, a) = 0x91000400;              /* add x0, x0, #1 */
+    *flat_word(f, a + 4) = 0x17ffffff;          /* b a */
+    f->cpu.poll = 0;
+    f->cpu.pc = a;
+    f->cpu.x[0] = 0;
+    pthread_create(&thread, NULL, set_poll, &f->cpu);
+    jit_run(jit, &f->cpu);
+    pthread_join(thread, NULL);
+    CHECK(f->cpu.pc == a && f->cpu.x[0] > 0);
+    f->cpu.poll = 0;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t cases = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
@@ -273,6 +350,9 @@ int main(int argc, char **argv)
     }
     a = machine(true);
     b = machine(false);
+    test_changed_code(a);
+    test_poll(a);
+    jit_flush(jit);
     for (uint64_t i = first, at = 0; i < cases && bad < 5; i++) {
         if (at + 4 * (INSNS_MAX + 6) > CODE_BYTES) {
             at = 0;
