@@ -36,8 +36,8 @@ enum {
     A64_TLB_SETS_MAX = 16,
     A64_TLB_GPA_BUCKETS = 4096,
     A64_TLB_VOLATILE_MAX = 128,
-    A64_TLB_JUMP_PAGES = 128,           /* jump cache: this many pages … */
-    A64_TLB_JUMP_PER_PAGE = 64,         /* … of this many entries */
+    A64_TLB_JUMP_PAGES = 64,            /* jump cache: this many pages … */
+    A64_TLB_JUMP_PER_PAGE = 256,        /* … of this many entries */
     A64_TLB_JUMPS = A64_TLB_JUMP_PAGES * A64_TLB_JUMP_PER_PAGE,
 };
 
@@ -203,7 +203,7 @@ static inline bool a64_tlb_guarded(struct a64_tlb_set *s, uint64_t va)
     return s->slot[2 * A64_TLB_N + a64_tlb_index(va, A64_TLB_EXEC)].guarded;
 }
 
-/* Entries of one page lie together, so that dropping a page looks at 64 of them. */
+/* Entries of one page lie together, so that dropping a page looks at these only. */
 static inline unsigned a64_tlb_jump_index(uint64_t va)
 {
     return (va >> 12 & (A64_TLB_JUMP_PAGES - 1)) * A64_TLB_JUMP_PER_PAGE +

@@ -552,7 +552,9 @@ static void exit_reg(struct gen *g, const struct ir_op *p)
     x64_alu_mi(&g->c, ALU_CMP, false, gen_at(g, gg->poll), 0);
     s->from2 = x64_jcc(&g->c, CC_NE);
     x64_mov_rr(&g->c, false, RAX, a);
-    x64_shift_ri(&g->c, SH_SHR, false, RAX, page_shift);
+    if (page_shift) {
+        x64_shift_ri(&g->c, SH_SHR, false, RAX, page_shift);
+    }
     x64_alu_ri(&g->c, ALU_AND, false, RAX, page_mask);
     x64_mov_rr(&g->c, false, v, a);
     x64_shift_ri(&g->c, SH_SHL, false, v, 2);
