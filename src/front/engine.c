@@ -85,7 +85,7 @@ struct engine *engine_create(const struct config *c, struct err *e)
     g->kind = c->engine;
 #ifdef __x86_64__
     if (g->kind == CONFIG_JIT) {
-        struct jit_options o = { 0 };
+        struct jit_options o = { .cold_runs = 2 };
         g->jit = jit_options_read(&o, c->accel, e) ? jit_new(&o, e) : NULL;
         if (!g->jit) {
             free(g);

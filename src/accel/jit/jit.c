@@ -163,6 +163,29 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
     return r->valid ? r : NULL;
 }
 
+/* Code that runs once or twice is not worth a translation: to the next branch by the interpreter.
+ * False: it has been here often enough. */
+static bool run_cold(struct jit_cpu *v, struct a64_cpu *cpu, uint64_t gpa)
+{
+    uint8_t *runs = &v->runs[(gpa >> 2 ^ gpa >> 18) & (JIT_COLD_SLOTS - 1)];
+    uint64_t pc;
+
+    if (*runs >= v->jit->opt.cold_runs) {
+        *runs = 0;
+        return false;
+    }
+    ++*runs;
+    v->stats.cold_runs++;
+    for (unsigned n = 0; n < BLOCK_INSNS_MAX && !cpu->poll; n++) {
+        pc = cpu->pc;
+        interp_run(cpu, 1);
+        if (cpu->pc != pc + 4) {
+            break;
+        }
+    }
+    return true;
+}
+
 /* The block at pc, whose page is in the exec TLB or can be brought there.  NULL: an exception
  * was taken, or look again. */
 static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsigned mode)
@@ -195,7 +218,10 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
         interp_run(cpu, 64);
         return NULL;
     }
-    return b ? b : translate(v, cpu, gpa, mode, code);
+    if (b) {
+        return b;
+    }
+    return run_cold(v, cpu, gpa) ? NULL : translate(v, cpu, gpa, mode, code);
 }
 
 const uint8_t *jit_next(struct a64_cpu *cpu)
@@ -324,6 +350,7 @@ static void stats_add(struct jit_stats *to, const struct jit_stats *s)
     to->lookups += s->lookups;
     to->interp_steps += s->interp_steps;
     to->chains += s->chains;
+    to->cold_runs += s->cold_runs;
 }
 
 void jit_cpu_free(struct a64_cpu *cpu)
@@ -374,9 +401,9 @@ int jit_print_stats(struct jit *jit, char *buf, int len)
         "table look-ups     %" PRIu64 "\n"
         "slow loads, stores %" PRIu64 ", %" PRIu64 "\n"
         "helper calls       %" PRIu64 "\n"
-        "interpreter steps  %" PRIu64 "\n",
+        "interpreter steps  %" PRIu64 ", cold blocks %" PRIu64 "\n",
         s.blocks, s.invalidated, s.flushes, s.guest_bytes >> 10, s.host_bytes >> 10,
         s.guest_bytes ? (double)s.host_bytes / s.guest_bytes : 0, s.interp_insns,
         s.translate_ns / 1e6, s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.lookups,
-        s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps);
+        s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps, s.cold_runs);
 }

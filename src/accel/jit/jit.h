@@ -25,6 +25,7 @@ struct jit;
 struct jit_options {
     unsigned cache_mib;         /* 0 = default */
     bool opt_none;              /* one instruction a block, for bisecting */
+    unsigned cold_runs;         /* executions of a block by the interpreter before translation */
     uint64_t regions_max;       /* translate that many blocks, interpret the rest; 0 = no limit */
     const char *dump;           /* of -d: "op", "out_asm"; NULL = nothing */
 };
@@ -51,7 +52,7 @@ void jit_flush(struct jit *jit);
 struct jit_stats {
     uint64_t blocks, guest_bytes, host_bytes, interp_insns;     /* translated */
     uint64_t translate_ns, invalidated, flushes, chains, lookups, interp_steps;
-    uint64_t slow_loads, slow_stores, helper_calls;
+    uint64_t slow_loads, slow_stores, helper_calls, cold_runs;
     uint64_t cache_bytes, cache_used;
 };
 /* Any thread; counters of running vCPUs may be a little behind. */

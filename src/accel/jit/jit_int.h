@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { JIT_HASH_BITS = 18, JIT_PAGE_BITS = 12 };
+enum { JIT_HASH_BITS = 18, JIT_PAGE_BITS = 12, JIT_COLD_SLOTS = 1 << 16 };
 
 union a64_vreg;
 
@@ -59,7 +59,7 @@ struct jit_cpu {
     struct jit_cache *old;              /* holds the routine that jit_next() returns to */
     uint64_t epoch;                     /* of the cache that the TLB's jump caches point into */
     uint8_t mode_seen[2];               /* by EL: other modes have other translations */
-    bool leave_now;
+    uint8_t runs[JIT_COLD_SLOTS];       /* of blocks not translated yet, by hash */
     struct ir ir;
     struct gen gen;
 };
