@@ -128,6 +128,7 @@ static void flat_lay(struct mem_space *s, struct flat_range r)
         const struct flat_range *m = &s->most_ram;
 
         if (out[i].ram && !out[i].mmio && out[i].last - out[i].first >= MEM_PAGE_SIZE &&
+            !(((uintptr_t)out[i].ram->host - out[i].ram->gpa) & (MEM_PAGE_SIZE - 1)) &&
             (!m->ram || out[i].last - out[i].first > m->last - m->first)) {
             s->most_ram = out[i];
         }
