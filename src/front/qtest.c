@@ -437,7 +437,7 @@ static void watch_output(struct qtest *q, struct device *d, unsigned output, uns
 
     if (q->watch_n < LINES_MAX) {
         q->watch_n++;
-        *w = (struct watch){ .q = q, .onward = d->irq[output], .n = n };
+        *w = (struct watch){ .q = q, .onward = d->host->irq[output], .n = n };
         device_connect_irq(d, output, (struct irq){ .set = watch_set, .ctx = w });
     }
 }
@@ -471,7 +471,7 @@ static void watch_controller(struct qtest *q)
 
     for (unsigned i = 0; (d = virt_device_at(b, i)); i++) {
         for (unsigned n = 0; n < DEVICE_IRQS_MAX; n++) {
-            int spi = d->irq[n].set ? virt_spi_of_line(b, &d->irq[n]) : -1;
+            int spi = d->host->irq[n].set ? virt_spi_of_line(b, &d->host->irq[n]) : -1;
 
             if (spi >= 0) {
                 watch_output(q, d, n, spi);
@@ -676,8 +676,8 @@ void qtest_destroy(struct qtest *q)
     b = machine_board(q->machine);
     for (unsigned i = 0; b && (d = virt_device_at(b, i)); i++) {
         for (unsigned n = 0; n < DEVICE_IRQS_MAX; n++) {
-            if (d->irq[n].set == watch_set) {
-                d->irq[n] = ((struct watch *)d->irq[n].ctx)->onward;
+            if (d->host->irq[n].set == watch_set) {
+                d->host->irq[n] = ((struct watch *)d->host->irq[n].ctx)->onward;
             }
         }
     }
