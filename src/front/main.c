@@ -13,6 +13,7 @@
 #include "front/help.h"
 #include "front/join.h"
 #include "front/machine.h"
+#include "front/newdev.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -129,6 +130,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && !strcmp(argv[1], "join")) {
         status = run(tree, argc - 2, argv + 2);
+    } else if (argc > 1 && !strcmp(argv[1], "device")) {
+        status = newdev_run(argc - 2, argv + 2, &e) ? 0 : fail(&e);
     } else if (!cmdline_parse(tree, argc - 1, argv + 1, &e)) {
         status = fail(&e);
     } else if (help_wanted(tree, &help, &e)) {
