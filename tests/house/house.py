@@ -117,7 +117,9 @@ def check_sizes(top, _):
 
 def check_licence(top, _):
     for path, text in sources(top, (".c", ".h", ".def", ".isa", ".py")):
-        if "SPDX-License-Identifier: Apache-2.0" not in "\n".join(text.split("\n")[:3]):
+        # A kernel module needs the kernel's licence as well.
+        if not re.search(r"SPDX-License-Identifier: (GPL-2\.0-only OR )?Apache-2\.0",
+                         "\n".join(text.split("\n")[:3])):
             yield f"{path}: no SPDX line"
 
 

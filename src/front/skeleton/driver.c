@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR MIT
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
  * Driver of @name@: attributes period_ms, run and ticks in /sys/bus/platform/devices/…@name@.
  * `ticks` can be polled: each period wakes the reader.
@@ -128,4 +128,4 @@ static struct platform_driver @name@_driver = {
 module_platform_driver(@name@_driver);
 
 MODULE_DESCRIPTION("Driver of the device @name@");
-MODULE_LICENSE("Dual MIT/GPL");
+MODULE_LICENSE("GPL");

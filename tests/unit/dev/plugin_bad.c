@@ -4,12 +4,20 @@
 
 #include <stdlib.h>
 
+/* Not seen through by the compiler. */
+static void __attribute__((unused)) crash(void)
+{
+    volatile uintptr_t nowhere = 16;
+
+    *(volatile int *)nowhere = 1;
+}
+
 static bool bad_realize(struct device *d, struct err *e)
 {
 #if defined BAD_REALIZE
     return err_set(e, "there is no such hardware");
 #elif defined BAD_CRASH
-    *(volatile int *)(uintptr_t)16 = 1;
+    crash();
 #elif defined BAD_ABORT
     abort();
 #endif
@@ -19,18 +27,18 @@ static bool bad_realize(struct device *d, struct err *e)
 static void bad_reset(struct device *d)
 {
 #ifdef BAD_RESET
-    *(volatile int *)(uintptr_t)16 = 1;
+    crash();
 #endif
 }
 
 #ifdef BAD_LOAD
 static void __attribute__((constructor)) at_load(void)
 {
-    *(volatile int *)(uintptr_t)16 = 1;
+    crash();
 }
 #endif
 
-static const struct device_class bad_class = {
+static const struct device_class __attribute__((unused)) bad_class = {
     .name = "bad", .about = "wrong", .size = sizeof(struct device), .realize = bad_realize,
     .reset = bad_reset,
 #ifdef BAD_BUS
