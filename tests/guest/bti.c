@@ -15,27 +15,6 @@
 
 static uint64_t *root;
 
-static uint64_t *descriptor(uint64_t va, unsigned level)
-{
-    uint64_t *table = root;
-
-    for (unsigned l = 0;; l++) {
-        uint64_t *d = &table[va >> (39 - 9 * l) & 511];
-        if (l == level) {
-            return d;
-        }
-        if (!(*d & 1)) {
-            *d = (uint64_t)page_alloc(4096) | 3;
-        }
-        table = (uint64_t *)(*d & UINT64_C(0xfffffffff000));
-    }
-}
-
-static void flush_all(void)
-{
-    __asm__ volatile("dsb ishst\ntlbi vmalle1is\ndsb ish\nisb" : : : "memory");
-}
-
 static uint64_t through_br(uint64_t va, uint64_t b)
 {
     register uint64_t out __asm__("x0");
@@ -71,7 +50,8 @@ static uint64_t through_br_guarded(uint64_t va, uint64_t b)
 static const uint32_t pads[] = {
     0xd503241f, 0xd503245f, 0xd503249f, 0xd50324df, 0xd503233f, 0xd503201f, 0xd4200020,
 };
-static const char *const pad_names[] = { "bti", "bti c", "bti j", "bti jc", "paciasp", "nop", "brk" };
+static const char *const pad_names[] =
+    { "bti", "bti c", "bti j", "bti jc", "paciasp", "nop", "brk" };
 
 static void guarded(uint8_t *code, uint64_t va)
 {
@@ -91,8 +71,8 @@ static void guarded(uint8_t *code, uint64_t va)
     for (unsigned bt = 0; bt < 2; bt++) {
         WRITE_REG(sctlr_el1, SCTLR_ON | (uint64_t)bt << 36);
         for (unsigned gp = 0; gp < 2; gp++) {
-            *descriptor(va, 3) = (uint64_t)code | PAGE_ATTR | AP_RO | (gp ? GP : 0);
-            flush_all();
+            *descriptor_4k(root, va, 3) = (uint64_t)code | PAGE_ATTR | AP_RO | (gp ? GP : 0);
+            tlb_flush_all();
             for (unsigned w = 0; w < 4; w++) {
                 print(" BT %u GP %u way %u:", bt, gp, w);
                 for (unsigned i = 0; i < sizeof pads / 4; i++) {
@@ -117,15 +97,15 @@ static void turn_on(void)
 {
     root = page_alloc(4096);
     for (uint64_t a = 0x40200000; a < 0x40800000; a += 4096) {
-        *descriptor(a, 3) = a | PAGE_ATTR | UXN;
+        *descriptor_4k(root, a, 3) = a | PAGE_ATTR | UXN;
     }
-    *descriptor(0x09000000, 3) = 0x09000000 | PAGE_ATTR | 1 << 2 | UXN | PXN;
+    *descriptor_4k(root, 0x09000000, 3) = 0x09000000 | PAGE_ATTR | 1 << 2 | UXN | PXN;
     WRITE_REG(mair_el1, 0xff);
     WRITE_REG(tcr_el1, TCR_BASE);
     WRITE_REG(ttbr0_el1, root);
     WRITE_REG(ttbr1_el1, page_alloc(4096));
     ISB();
-    flush_all();
+    tlb_flush_all();
     WRITE_REG(sctlr_el1, SCTLR_ON);
     ISB();
 }

@@ -186,3 +186,24 @@ void *page_alloc(size_t bytes)
     }
     return p;
 }
+
+uint64_t *descriptor_4k(uint64_t *root, uint64_t va, unsigned level)
+{
+    uint64_t *table = root;
+
+    for (unsigned l = 0;; l++) {
+        uint64_t *d = &table[va >> (39 - 9 * l) & 511];
+        if (l == level) {
+            return d;
+        }
+        if (!(*d & 1)) {
+            *d = (uint64_t)page_alloc(4096) | 3;
+        }
+        table = (uint64_t *)(*d & UINT64_C(0xfffffffff000));
+    }
+}
+
+void tlb_flush_all(void)
+{
+    __asm__ volatile("dsb ishst\ntlbi vmalle1is\ndsb ish\nisb" : : : "memory");
+}

@@ -38,6 +38,12 @@ bool try_el0(uint64_t pc, uint64_t a);
 /* "name: EC … ISS …", elr relative to `base`. */
 void print_fault(const char *name, uint64_t base);
 
+/* The descriptor of `va` at `level` (0 … 3) in 4K tables of 48 bits below `root`, whose tables
+ * are made on the way. */
+uint64_t *descriptor_4k(uint64_t *root, uint64_t va, unsigned level);
+/* TLBI VMALLE1IS with the barriers around it. */
+void tlb_flush_all(void);
+
 /* Memory after the program, page-aligned, zeroed; never freed. */
 void *page_alloc(size_t bytes);
 

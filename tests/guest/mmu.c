@@ -62,11 +62,6 @@ static void map(uint64_t va, uint64_t pa, uint64_t attr)
     DSB();
 }
 
-static void flush_all(void)
-{
-    __asm__ volatile("dsb ishst\ntlbi vmalle1is\ndsb ish\nisb" : : : "memory");
-}
-
 static void flush_va(uint64_t va, uint64_t asid)
 {
     __asm__ volatile("dsb ishst\ntlbi vae1is, %0\ndsb ish\nisb"
@@ -202,7 +197,7 @@ static void blocks_and_halves(uint8_t *page)
     print(" blocks and the upper half\n");
     *(volatile uint64_t *)page = 0x5151;
     *descriptor(root0, va, 2) = pa | VALID | SH_INNER | AF | UXN | PXN;
-    flush_all();
+    tlb_flush_all();
     try_el1(load, va + ((uint64_t)page - pa), 0);
     report("through a block");
     map(HIGH + 0x10000, (uint64_t)page, PAGE_ATTR | UXN | PXN);
@@ -245,7 +240,7 @@ static void turn_on(void)
     WRITE_REG(ttbr0_el1, root0);
     WRITE_REG(ttbr1_el1, root1);
     ISB();
-    flush_all();
+    tlb_flush_all();
     WRITE_REG(sctlr_el1, 0x30d00800 | 1 | 1 << 2 | 1 << 12 | 1 << 23);
     ISB();
 }
@@ -254,7 +249,7 @@ static void turn_off(void)
 {
     WRITE_REG(sctlr_el1, 0x30d00800);
     ISB();
-    flush_all();
+    tlb_flush_all();
 }
 
 void guest_main(void)

@@ -19,31 +19,10 @@
 
 static uint64_t *root;
 
-static uint64_t *descriptor(uint64_t va, unsigned level)
-{
-    uint64_t *table = root;
-
-    for (unsigned l = 0;; l++) {
-        uint64_t *d = &table[va >> (39 - 9 * l) & 511];
-        if (l == level) {
-            return d;
-        }
-        if (!(*d & 1)) {
-            *d = (uint64_t)page_alloc(4096) | 3;
-        }
-        table = (uint64_t *)(*d & UINT64_C(0xfffffffff000));
-    }
-}
-
-static void flush_all(void)
-{
-    __asm__ volatile("dsb ishst\ntlbi vmalle1is\ndsb ish\nisb" : : : "memory");
-}
-
 static void map(uint64_t va, uint64_t pa, uint64_t attr)
 {
-    *descriptor(va, 3) = pa | attr;
-    flush_all();
+    *descriptor_4k(root, va, 3) = pa | attr;
+    tlb_flush_all();
 }
 
 static uint64_t load(uint64_t va, uint64_t b)
@@ -124,34 +103,35 @@ static void hierarchy(uint64_t pa, uint64_t code)
     uint64_t va = WINDOW + (UINT64_C(1) << 30);
 
     map(va, pa, PAGE_ATTR | AP_USER | UXN | PXN);
-    *descriptor(va, 2) |= UINT64_C(2) << 61;            /* APTable: read-only */
-    flush_all();
+    *descriptor_4k(root, va, 2) |= UINT64_C(2) << 61;            /* APTable: read-only */
+    tlb_flush_all();
     all("APTable 2 at level 2", va);
-    *descriptor(va, 2) &= ~(UINT64_C(3) << 61);
-    *descriptor(va, 1) |= UINT64_C(1) << 61;            /* no EL0 */
-    flush_all();
+    *descriptor_4k(root, va, 2) &= ~(UINT64_C(3) << 61);
+    *descriptor_4k(root, va, 1) |= UINT64_C(1) << 61;            /* no EL0 */
+    tlb_flush_all();
     all("APTable 1 at level 1", va);
     try_el0(code, va);
     report("EL0 load");
     WRITE_REG(tcr_el1, TCR_BASE | UINT64_C(1) << 41);   /* HPD0 */
-    flush_all();
+    tlb_flush_all();
     try_el0(code, va);
     report("EL0 load, HPD0");
     WRITE_REG(tcr_el1, TCR_BASE);
-    flush_all();
-    *descriptor(va, 1) &= ~(UINT64_C(3) << 61);
-    map(va, *descriptor(code, 3) & UINT64_C(0xfffffffff000), PAGE_ATTR | AP_RO);
-    *descriptor(va, 2) |= UINT64_C(1) << 59;            /* PXNTable */
-    flush_all();
+    tlb_flush_all();
+    *descriptor_4k(root, va, 1) &= ~(UINT64_C(3) << 61);
+    map(va, *descriptor_4k(root, code, 3) & UINT64_C(0xfffffffff000), PAGE_ATTR | AP_RO);
+    *descriptor_4k(root, va, 2) |= UINT64_C(1) << 59;            /* PXNTable */
+    tlb_flush_all();
     try_el1(call, va + 0x800, 0);
     report("fetch, PXNTable");
-    *descriptor(va, 2) = (*descriptor(va, 2) & ~(UINT64_C(1) << 59)) | UINT64_C(1) << 60;
-    flush_all();
+    *descriptor_4k(root, va, 2) =
+        (*descriptor_4k(root, va, 2) & ~(UINT64_C(1) << 59)) | UINT64_C(1) << 60;
+    tlb_flush_all();
     try_el1(call, va + 0x800, 0);
     report("fetch, UXNTable");
     try_el0(va, va);
     report("EL0 fetch, UXNTable");
-    *descriptor(va, 2) &= ~(UINT64_C(1) << 60);
+    *descriptor_4k(root, va, 2) &= ~(UINT64_C(1) << 60);
 }
 
 static void pan_uao_wxn(uint64_t pa)
@@ -189,11 +169,11 @@ static void hardware_flags(uint64_t pa)
 
     print(" access flag and dirty state\n");
     WRITE_REG(tcr_el1, TCR_BASE | UINT64_C(1) << 39);
-    flush_all();
+    tlb_flush_all();
     map(va, pa, (PAGE_ATTR & ~AF) | UXN | PXN);
     try_el1(load, va, 0);
     report("load, HA");
-    print("  AF %u\n", (unsigned)(*descriptor(va, 3) >> 10 & 1));
+    print("  AF %u\n", (unsigned)(*descriptor_4k(root, va, 3) >> 10 & 1));
     map(va, pa, (PAGE_ATTR & ~AF) | AP_RO | DBM | UXN | PXN);
     try_el1(store, va, 1);
     report("store, HA, DBM");
@@ -201,17 +181,17 @@ static void hardware_flags(uint64_t pa)
     map(va, pa, (PAGE_ATTR & ~AF) | AP_RO | DBM | UXN | PXN);
     try_el1(load, va, 0);
     report("load, HD, DBM");
-    print("  AF %u RO %u\n", (unsigned)(*descriptor(va, 3) >> 10 & 1),
-          (unsigned)(*descriptor(va, 3) >> 7 & 1));
+    print("  AF %u RO %u\n", (unsigned)(*descriptor_4k(root, va, 3) >> 10 & 1),
+          (unsigned)(*descriptor_4k(root, va, 3) >> 7 & 1));
     try_el1(store, va, 0x5555);
     report("store, HD, DBM");
-    print("  AF %u RO %u\n", (unsigned)(*descriptor(va, 3) >> 10 & 1),
-          (unsigned)(*descriptor(va, 3) >> 7 & 1));
+    print("  AF %u RO %u\n", (unsigned)(*descriptor_4k(root, va, 3) >> 10 & 1),
+          (unsigned)(*descriptor_4k(root, va, 3) >> 7 & 1));
     map(va, pa, PAGE_ATTR | AP_RO | UXN | PXN);
     try_el1(store, va, 0x6666);
     report("store, HD, no DBM");
     WRITE_REG(tcr_el1, TCR_BASE);
-    flush_all();
+    tlb_flush_all();
 }
 
 static void ranges(uint64_t a, uint64_t b)
@@ -220,9 +200,9 @@ static void ranges(uint64_t a, uint64_t b)
 
     print(" TLBI RVAE1IS\n");
     for (unsigned i = 0; i < 64; i++) {
-        *descriptor(va + i * PAGE, 3) = a | PAGE_ATTR | UXN | PXN;
+        *descriptor_4k(root, va + i * PAGE, 3) = a | PAGE_ATTR | UXN | PXN;
     }
-    flush_all();
+    tlb_flush_all();
     *(volatile uint64_t *)a = 0xaaaa;
     *(volatile uint64_t *)b = 0xbbbb;
     for (unsigned i = 0; i < 64; i++) {
@@ -230,7 +210,7 @@ static void ranges(uint64_t a, uint64_t b)
     }
     print("  before: %lu\n", n);
     for (unsigned i = 0; i < 64; i++) {
-        *descriptor(va + i * PAGE, 3) = b | PAGE_ATTR | UXN | PXN;
+        *descriptor_4k(root, va + i * PAGE, 3) = b | PAGE_ATTR | UXN | PXN;
     }
     /* TG 4K, SCALE 0, NUM 15: 32 pages. */
     uint64_t arg = (va >> 12) | UINT64_C(15) << 39 | UINT64_C(1) << 46;
@@ -240,7 +220,7 @@ static void ranges(uint64_t a, uint64_t b)
         n += load(va + i * PAGE, 0) == 0xbbbb;
     }
     print("  after, in the range: %lu\n", n);
-    flush_all();
+    tlb_flush_all();
 }
 
 static void limits(void)
@@ -252,16 +232,16 @@ static void limits(void)
     report("below T1SZ");
     try_el1(load, UINT64_C(0xffff000000000000), 0);
     report("upper, EPD1 0");
-    *descriptor(WINDOW + 0x40000, 3) = UINT64_C(0x0000800000000000) | PAGE_ATTR;
-    flush_all();
+    *descriptor_4k(root, WINDOW + 0x40000, 3) = UINT64_C(0x0000800000000000) | PAGE_ATTR;
+    tlb_flush_all();
     try_el1(load, WINDOW + 0x40000, 0);
     report("output above IPS");
-    *descriptor(WINDOW + (UINT64_C(3) << 30), 2) = UINT64_C(0x0000400000000000) | 3;
-    flush_all();
+    *descriptor_4k(root, WINDOW + (UINT64_C(3) << 30), 2) = UINT64_C(0x0000400000000000) | 3;
+    tlb_flush_all();
     try_el1(load, WINDOW + (UINT64_C(3) << 30), 0);
     report("table above IPS");
-    *descriptor(WINDOW + 0x41000, 3) = UINT64_C(0x40000000) | AF | 1;
-    flush_all();
+    *descriptor_4k(root, WINDOW + 0x41000, 3) = UINT64_C(0x40000000) | AF | 1;
+    tlb_flush_all();
     try_el1(load, WINDOW + 0x41000, 0);
     report("reserved at level 3");
 }
@@ -270,15 +250,15 @@ static void turn_on(void)
 {
     root = page_alloc(4096);
     for (uint64_t a = 0x40200000; a < 0x40800000; a += 4096) {
-        *descriptor(a, 3) = a | PAGE_ATTR | UXN;
+        *descriptor_4k(root, a, 3) = a | PAGE_ATTR | UXN;
     }
-    *descriptor(0x09000000, 3) = 0x09000000 | PAGE_ATTR | 1 << 2 | UXN | PXN;
+    *descriptor_4k(root, 0x09000000, 3) = 0x09000000 | PAGE_ATTR | 1 << 2 | UXN | PXN;
     WRITE_REG(mair_el1, 0xff);
     WRITE_REG(tcr_el1, TCR_BASE);
     WRITE_REG(ttbr0_el1, root);
     WRITE_REG(ttbr1_el1, page_alloc(4096));
     ISB();
-    flush_all();
+    tlb_flush_all();
     WRITE_REG(sctlr_el1, SCTLR_ON);
     ISB();
 }

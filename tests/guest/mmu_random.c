@@ -26,27 +26,6 @@ static uint64_t rnd(void)
     return seed;
 }
 
-static uint64_t *descriptor(uint64_t va, unsigned level)
-{
-    uint64_t *table = root;
-
-    for (unsigned l = 0;; l++) {
-        uint64_t *d = &table[va >> (39 - 9 * l) & 511];
-        if (l == level) {
-            return d;
-        }
-        if (!(*d & 1)) {
-            *d = (uint64_t)page_alloc(4096) | 3;
-        }
-        table = (uint64_t *)(*d & UINT64_C(0xfffffffff000));
-    }
-}
-
-static void flush_all(void)
-{
-    __asm__ volatile("dsb ishst\ntlbi vmalle1is\ndsb ish\nisb" : : : "memory");
-}
-
 static uint64_t load(uint64_t va, uint64_t b)
 {
     return *(volatile uint64_t *)va;
@@ -146,27 +125,28 @@ static void one_round(unsigned round, uint64_t page, uint64_t user)
 {
     /* Four pages under one table; what they map is one physical page, so contents agree. */
     uint64_t va = WINDOW + (UINT64_C(1) << 30), r = rnd();
-    uint64_t tcr = TCR_BASE | (r & 3 ? 0 : UINT64_C(1) << 41) | (r >> 2 & 1 ? UINT64_C(1) << 39 : 0);
+    uint64_t tcr =
+        TCR_BASE | (r & 3 ? 0 : UINT64_C(1) << 41) | (r >> 2 & 1 ? UINT64_C(1) << 39 : 0);
 
     tcr |= tcr >> 39 & 1 && (r >> 3 & 1) ? UINT64_C(1) << 40 : 0;
     for (unsigned i = 0; i < 4; i++) {
-        *descriptor(va + i * PAGE, 3) = page_attr();
-        if (*descriptor(va + i * PAGE, 3)) {
-            *descriptor(va + i * PAGE, 3) |= page;
+        *descriptor_4k(root, va + i * PAGE, 3) = page_attr();
+        if (*descriptor_4k(root, va + i * PAGE, 3)) {
+            *descriptor_4k(root, va + i * PAGE, 3) |= page;
         }
     }
-    *descriptor(va, 2) &= ~(UINT64_C(15) << 59);
-    *descriptor(va, 1) &= ~(UINT64_C(15) << 59);
+    *descriptor_4k(root, va, 2) &= ~(UINT64_C(15) << 59);
+    *descriptor_4k(root, va, 1) &= ~(UINT64_C(15) << 59);
     if ((r >> 4 & 3) == 0) {
-        *descriptor(va, 2) |= (r >> 6 & 15) << 59;
+        *descriptor_4k(root, va, 2) |= (r >> 6 & 15) << 59;
     }
     if ((r >> 10 & 7) == 0) {
-        *descriptor(va, 1) |= (r >> 13 & 15) << 59;
+        *descriptor_4k(root, va, 1) |= (r >> 13 & 15) << 59;
     }
     WRITE_REG(tcr_el1, tcr);
     /* (WXN would make the program itself, which is writable, not executable.) */
     WRITE_REG(sctlr_el1, SCTLR_ON & ~(r >> 17 & 1 ? UINT64_C(1) << 23 : 0));
-    flush_all();
+    tlb_flush_all();
     print("round %u TCR %lx\n", round, tcr >> 32);
     for (unsigned i = 0; i < 24; i++) {
         uint64_t a = va + (rnd() & 3) * PAGE + 0x100 + (rnd() & 0xf8), k = rnd(), v = rnd();
@@ -192,7 +172,7 @@ static void one_round(unsigned round, uint64_t page, uint64_t user)
     }
     print("\n flags");
     for (unsigned i = 0; i < 4; i++) {
-        print(" %lx", *descriptor(va + i * PAGE, 3) >> 6 & 0x33);
+        print(" %lx", *descriptor_4k(root, va + i * PAGE, 3) >> 6 & 0x33);
     }
     print("\n");
 }
@@ -201,15 +181,15 @@ static void turn_on(void)
 {
     root = page_alloc(4096);
     for (uint64_t a = 0x40200000; a < 0x40800000; a += 4096) {
-        *descriptor(a, 3) = a | PAGE_ATTR | UXN;
+        *descriptor_4k(root, a, 3) = a | PAGE_ATTR | UXN;
     }
-    *descriptor(0x09000000, 3) = 0x09000000 | PAGE_ATTR | 1 << 2 | UXN | PXN;
+    *descriptor_4k(root, 0x09000000, 3) = 0x09000000 | PAGE_ATTR | 1 << 2 | UXN | PXN;
     WRITE_REG(mair_el1, 0xff);
     WRITE_REG(tcr_el1, TCR_BASE);
     WRITE_REG(ttbr0_el1, root);
     WRITE_REG(ttbr1_el1, page_alloc(4096));
     ISB();
-    flush_all();
+    tlb_flush_all();
     WRITE_REG(sctlr_el1, SCTLR_ON);
     ISB();
 }
@@ -229,7 +209,7 @@ void guest_main(void)
     __asm__ volatile("ic iallu\ndsb sy\nisb");
     turn_on();
     zero(zva + 0x400, 0);
-    *descriptor(user, 3) = (uint64_t)code | PAGE_ATTR | AP_USER | AP_RO | PXN;
+    *descriptor_4k(root, user, 3) = (uint64_t)code | PAGE_ATTR | AP_USER | AP_RO | PXN;
     for (unsigned i = 0; i < 100; i++) {
         one_round(i, (uint64_t)page, user);
     }
