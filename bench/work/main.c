@@ -15,6 +15,9 @@ static const struct {
 } classes[] = {
     { "int", work_int }, { "fp", work_fp }, { "vec", work_vec },
     { "mem", work_mem }, { "sys", work_sys }, { "mt", work_mt },
+#ifdef WORK_APP
+    { "app", work_app },
+#endif
 };
 
 static double now_s(void)

@@ -12,6 +12,7 @@ struct work {
 };
 
 extern const struct work work_int[], work_fp[], work_vec[], work_mem[], work_sys[], work_mt[];
+extern const struct work work_app[];    /* with WORK_APP */
 
 /* A fixed sequence of pseudo-random numbers (xorshift64*). */
 static inline uint64_t work_rand(uint64_t *s)
