@@ -87,7 +87,7 @@ static uint64_t run_cas(uint32_t n) { return two(cas_body, n); }
 static uint64_t run_compute1(uint32_t n) { return compute(n); }
 static uint64_t run_compute2(uint32_t n) { return two(compute_body, n); }
 
-/* The named workload of `sys` while a second thread computes. */
+/* The named workload of `sys`, of the same length as there, while a second thread computes. */
 static void *busy_body(void *arg)
 {
     struct shared *s = arg;
@@ -123,7 +123,7 @@ static uint64_t run_fork_busy(uint32_t n) { return beside_busy("fork", n); }
 const struct work work_mt[] = {
     { "mutex", run_mutex, 400000 },         { "atomic", run_atomic, 700000 },
     { "cas", run_cas, 400000 },             { "compute1", run_compute1, 10000000 },
-    { "compute2", run_compute2, 10000000 }, { "pipe+busy", run_pipe_busy, 300 },
-    { "mprotect+busy", run_mprotect_busy, 1000 }, { "fork+busy", run_fork_busy, 50 },
+    { "compute2", run_compute2, 10000000 }, { "pipe+busy", run_pipe_busy, 5000 },
+    { "mprotect+busy", run_mprotect_busy, 3000 }, { "fork+busy", run_fork_busy, 100 },
     { 0 },
 };
