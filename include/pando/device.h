@@ -16,11 +16,12 @@
  *   registers   dispatch of accesses, tracing, reset values, fuzzing
  *   state       what a snapshot holds
  *   options     `-device NAME,option=value` and `-device NAME,help`
+ * A virtio device has no registers but a struct virtio_kind: see the section on virtio.
  *
  * Threads: everything of a device happens under its lock.  All hooks of registers, and reset,
- * before_save, after_load and timers, are called with the lock held; realize, unrealize and
- * describe_fdt are called while nothing else happens.  A thread of the device's own takes it with
- * device_lock().  While holding it a device may do everything that is declared here.
+ * before_save, after_load, timers and work, are called with the lock held; realize, unrealize,
+ * plug and describe_fdt are called while nothing else happens.  A thread of the device's own takes
+ * it with device_lock().  While holding it a device may do everything that is declared here.
  *
  * Errors: what the guest does wrong is said by device_log_guest() and is never a reason to stop;
  * what the host lacks is said by err_set() in realize; a bug of the device is an assert.
@@ -35,9 +36,12 @@
 #include <stdint.h>
 
 /* The version of all that is in this file.  A plug-in runs with the same major version and the
- * same or a later minor one: what is added later takes the place of `reserved`. */
+ * same or a later minor one: what is added later takes the place of `reserved`, or is a new
+ * function.
+ *   1.1  virtio devices; regions of a device's own dispatch, and ROM; device_work; a device that
+ *        is a bus; device_trace(), device_log_error() */
 #define DEVICE_ABI_MAJOR 1
-#define DEVICE_ABI_MINOR 0
+#define DEVICE_ABI_MINOR 1
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,7 +51,9 @@ struct device;
 struct device_fdt;
 struct device_host;
 struct device_timer;
+struct device_work;
 struct err;
+struct mem_space;
 struct mmio_ops;
 
 #define DEVICE_REGIONS_MAX 4
@@ -118,7 +124,12 @@ struct device_region {
     uint64_t size;                  /* bytes; 0 with size_of: depends on options */
     const struct device_reg *regs;  /* or: */
     const struct mmio_ops *ops;     /* in tree: called without the lock, ctx is the device; or: */
-    bool ram;                       /* memory that the guest reaches directly: device_ram() */
+    bool ram;                       /* memory that the guest reaches directly: device_ram(); or: */
+    bool rom;                       /* memory that the guest reads and executes directly until
+                                     * device_rom_trap(), while its writes go to the class's
+                                     * region_wr: flash.  Whole pages; DMA does not reach it; it is
+                                     * neither reset nor saved.  Or, none of all that: all accesses
+                                     * go to the class's region_rd and region_wr */
     uint64_t (*size_of)(const struct device *d);
 };
 #define REGION_END { .name = NULL, .size = 0 }
@@ -234,7 +245,16 @@ struct device_class {
     void (*describe_fdt)(const struct device *d, struct device_fdt *node);
 
     const void *kind;               /* what a bus needs to know, e.g. struct virtio_kind */
-    const void *reserved[6];
+
+    /* Accesses of 1, 2, 4 or 8 bytes, aligned, to the regions that are said to come here. */
+    uint64_t (*region_rd)(struct device *d, unsigned region, uint64_t off, unsigned size);
+    void (*region_wr)(struct device *d, unsigned region, uint64_t off, unsigned size, uint64_t v);
+    /* Of a device that is itself a bus: the name of the bus, and what happens when `child`, of a
+     * class with that `bus`, is plugged into it: before the child's realize, while both share
+     * the lock of `d`, which is freed after its children. */
+    const char *bus_offered;
+    bool (*plug)(struct device *d, struct device *child, struct err *e);
+    const void *reserved[2];
 };
 
 /* The first member of each device's struct, which is made filled with zeroes. */
@@ -242,7 +262,8 @@ struct device {
     const struct device_class *cls;
     const char *id;                 /* the user's, or the class's name */
     struct device_host *host;       /* private */
-    void *reserved[5];
+    const uint8_t *trace_on;        /* private */
+    void *reserved[4];
 };
 
 /* ---- what a device may call ------------------------------------------------------------ */
@@ -270,9 +291,20 @@ void device_timer_cancel(struct device_timer *t);
 bool device_timer_is_armed(const struct device_timer *t);
 int64_t device_timer_deadline_ns(const struct device_timer *t);
 
-/* The host's memory of region `n`, which is RAM: of the region's size, zeroes after a reset, saved
- * with the state.  From realize on.  The guest writes to it at any time: copy, then check. */
+/* Work for the machine's loop: calls run(d) there with the lock held, once for any number of times
+ * that it was scheduled.  Made in realize, goes away with the device.  Scheduling: any thread, with
+ * or without the lock. */
+struct device_work *device_work_new(struct device *d, void (*run)(struct device *d),
+                                    struct err *e);
+void device_work_schedule(struct device_work *w);
+
+/* The host's memory of region `n`, which is RAM or ROM: of the region's size.  From realize on.
+ * RAM is zeroes after a reset, and saved with the state; the guest writes to it at any time: copy,
+ * then check. */
 void *device_ram(const struct device *d, unsigned n);
+/* Region `n` is ROM: from now on reads go to region_rd (and nothing is executed from it), or to the
+ * memory again.  Change the memory while it is trapped, or before the machine runs. */
+void device_rom_trap(struct device *d, unsigned n, bool on);
 
 /* Guest memory: copies, and host pointers for a short time.  false: a part of it is not RAM, or
  * the machine ends; then nothing (write) or an undefined part (read) was copied. */
@@ -290,14 +322,23 @@ bool device_lease_get(struct device *d, uint64_t gpa, size_t n_bytes, bool for_w
 void device_lease_put(struct device *d, struct device_lease *lease);
 
 /* Lines for people, without a newline; the device's id is put in front.  Those about the guest
- * are shown with `-d guest_errors`, and not too often.  Accesses to registers are traced by
- * themselves (`-trace 'device_*'`). */
+ * are shown with `-d guest_errors`, and not too often. */
 void device_log_guest(const struct device *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void device_log_warn(const struct device *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void device_log_info(const struct device *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+void device_log_error(const struct device *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* device_trace(d, fmt, ...): a line that `-trace device_note` shows, with the guest's time.  Off,
+ * it costs a load and a branch.  Accesses to registers are traced by themselves (device_read,
+ * device_write). */
+#define device_trace(d_, ...) \
+    (__builtin_expect(__atomic_load_n((d_)->trace_on, __ATOMIC_RELAXED), 0) \
+         ? device_trace_print((d_), __VA_ARGS__) : (void)0)
+void device_trace_print(const struct device *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), cold));
 /* Why something could not be done: object, value, and what would be right.  Returns false. */
 bool err_set(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -325,6 +366,162 @@ static inline void device_fdt_put_text(struct device_fdt *node, const char *name
     }
     node->put(node->ctx, name, v, n);
 }
+
+/* ---- virtio ---------------------------------------------------------------------------- */
+
+/* A virtio device (OASIS, Virtual I/O Device, version 1.2): a class with bus "virtio-bus" whose
+ * `kind` is a struct virtio_kind, and a struct that starts with `struct virtio_device v`.  The
+ * transport that it is plugged into (virtio-mmio) has registers, interrupt and negotiation, and
+ * saves and resets the part that all devices have in common; the driver may be legacy or of
+ * version 1.  Numbers in buffers are little-endian.
+ *
+ * Split queues with indirect descriptors and event indices.  Every index, address and length that
+ * the driver writes is copied once, checked and bounded here; what a device finds wrong in a
+ * buffer it says with virtio_break(). */
+#define VIRTIO_QUEUES_MAX 64
+#define VIRTIO_CONFIG_MAX 256       /* bytes */
+#define VIRTIO_QUEUE_SIZE 256       /* entries: good for most */
+#define VIRTQ_SIZE_MAX 1024         /* entries, and descriptors in one chain */
+
+enum virtio_feature {
+    VIRTIO_F_ANY_LAYOUT = 27,       /* legacy only */
+    VIRTIO_F_INDIRECT_DESC = 28,
+    VIRTIO_F_EVENT_IDX = 29,
+    VIRTIO_F_VERSION_1 = 32
+};
+#define VIRTIO_BIT(n) (UINT64_C(1) << (n))
+
+/* 2.1 Device Status Field. */
+enum virtio_status {
+    VIRTIO_ACKNOWLEDGE = 1,
+    VIRTIO_DRIVER = 2,
+    VIRTIO_DRIVER_OK = 4,
+    VIRTIO_FEATURES_OK = 8,
+    VIRTIO_NEEDS_RESET = 64,
+    VIRTIO_FAILED = 128
+};
+
+struct virtio_core;
+struct virtio_device;
+
+/* With the lock held; each but kick may be NULL. */
+struct virtio_kind {
+    uint16_t device_id;             /* chapter 5 */
+    uint16_t config_bytes;          /* of the configuration space, ≤ VIRTIO_CONFIG_MAX */
+    void (*config_read)(struct virtio_device *v, void *config);     /* fills all of it */
+    void (*config_write)(struct virtio_device *v, unsigned off, unsigned size, uint64_t val);
+    /* On the loop's thread, soon after the driver's notification: queue `q` may have something. */
+    void (*kick)(struct virtio_device *v, unsigned q);
+    /* Forget everything; complete nothing that is in flight (compare `epoch`). */
+    void (*reset)(struct virtio_device *v);
+    void (*driver_ok)(struct virtio_device *v);
+    const void *reserved[4];
+};
+
+/* One queue.  A device looks at `ready` at most; all else is the transport's. */
+struct virtqueue {
+    bool ready;
+    bool event_idx, indirect;       /* negotiated */
+    uint16_t size_max;              /* entries; 0: this queue does not exist */
+    uint16_t size;                  /* what the driver chose: a power of two */
+    uint16_t last_avail;            /* the next entry of the available ring */
+    uint16_t used_idx;
+    uint16_t signalled_used;        /* used_idx when we last looked whether to interrupt */
+    uint64_t desc, avail, used;     /* guest-physical: descriptor area, driver area, device area */
+    uint32_t pfn, align;            /* legacy */
+    struct mem_space *mem;
+    void *reserved[3];
+};
+
+struct virtio_device {
+    struct device dev;
+    uint64_t features;              /* what the driver accepted */
+    uint64_t epoch;                 /* counts resets, for requests in flight */
+    struct virtqueue *vq;           /* queues_n of them */
+    uint16_t queues_n;
+    uint8_t status;                 /* enum virtio_status */
+    bool modern;                    /* the driver uses virtio 1; false: legacy */
+    struct virtio_core *core;       /* private */
+    void *reserved[4];
+};
+
+static inline struct virtio_device *virtio_from(struct device *d)
+{
+    return (struct virtio_device *)d;   /* the first member */
+}
+
+static inline bool virtio_has(const struct virtio_device *v, unsigned feature)
+{
+    return v->features >> feature & 1;
+}
+
+/* May queues be processed?  3.1.1: not before DRIVER_OK; legacy drivers kick earlier (3.1.2). */
+static inline bool virtio_is_running(const struct virtio_device *v)
+{
+    return !(v->status & VIRTIO_NEEDS_RESET) && (v->status & VIRTIO_DRIVER_OK || !v->modern);
+}
+
+/* In realize: `queues_n` queues of up to `queue_size` entries, a power of two; `features` of the
+ * kind's own.  false when it is not plugged into a virtio bus. */
+bool virtio_init(struct virtio_device *v, unsigned queues_n, unsigned queue_size,
+                 uint64_t features, struct err *e);
+/* After a batch of pushes: interrupts the driver if it wants that. */
+void virtio_notify(struct virtio_device *v, unsigned q);
+/* The configuration space has changed: tell the driver. */
+void virtio_config_changed(struct virtio_device *v);
+/* The driver broke the rules: say so in the log, and stop until it resets us (2.1.2). */
+void virtio_break(struct virtio_device *v, const char *why);
+/* Have kick() called for queue `q`, as if the driver had asked: after stopping early.  Any thread,
+ * with or without the lock. */
+void virtio_kick(struct virtio_device *v, unsigned q);
+
+/* A request: buffers that we may read, then buffers that we may write. */
+struct virtq_seg {
+    uint64_t gpa;
+    uint32_t len;
+};
+struct virtq_chain {
+    uint16_t head;
+    uint16_t out_n, in_n;           /* segments: readable by us, writable by us */
+    uint32_t out_bytes, in_bytes;
+    struct virtq_seg *seg;          /* out_n, then in_n */
+};
+
+enum virtq_result { VIRTQ_EMPTY, VIRTQ_OK, VIRTQ_BROKEN };
+
+/* Takes the next available chain; virtq_free() it after the push.  An unready queue is empty.
+ * VIRTQ_BROKEN: to be answered by virtio_break(). */
+enum virtq_result virtq_pop(struct virtqueue *q, struct virtq_chain **c);
+/* Takes the last popped chain back into the available ring (the buffers did not suffice yet), and
+ * frees it.  Chains are taken back in the reverse order of popping. */
+void virtq_unpop(struct virtqueue *q, struct virtq_chain *c);
+/* Gives a chain back to the driver; `written` bytes of its writable buffers are valid.  Frees
+ * nothing.  false: broken. */
+bool virtq_push(struct virtqueue *q, const struct virtq_chain *c, uint32_t written);
+/* The same in two steps, for several chains that must appear at once: put them at 0 … n - 1,
+ * then show them all. */
+bool virtq_push_at(struct virtqueue *q, const struct virtq_chain *c, uint32_t written,
+                   unsigned i);
+bool virtq_push_show(struct virtqueue *q, unsigned n);
+void virtq_free(struct virtq_chain *c);         /* NULL is good */
+/* Ask the driver (not) to kick.  After enabling, look once more whether the queue is empty. */
+void virtq_kicks_enable(struct virtqueue *q, bool on);
+bool virtq_is_empty(struct virtqueue *q);
+
+/* Copies `len` bytes at offset `off` of what we may read, or into what we may write.  false: the
+ * chain is shorter, or it points at something that is not RAM. */
+bool virtq_copy_out(const struct virtqueue *q, const struct virtq_chain *c, uint32_t off,
+                    void *buf, uint32_t len);
+bool virtq_copy_in(const struct virtqueue *q, const struct virtq_chain *c, uint32_t off,
+                   const void *buf, uint32_t len);
+/* Instead of a copy, for host system calls: leases on the readable (out_n of them) or the writable
+ * (in_n) buffers, in their order; host and n_bytes of each make an iovec.  Empty buffers get
+ * host NULL.  false: one is not RAM; then none is held.  Give them back before the push. */
+bool virtq_lease_out(struct virtio_device *v, const struct virtq_chain *c,
+                     struct device_lease *lease);
+bool virtq_lease_in(struct virtio_device *v, const struct virtq_chain *c,
+                    struct device_lease *lease);
+void virtq_lease_put(struct virtio_device *v, struct device_lease *lease, unsigned n);
 
 /* ---- plug-ins -------------------------------------------------------------------------- */
 

@@ -143,6 +143,13 @@ static void limited(const char *module, const char *fmt, va_list ap)
     }
 }
 
+void log_vguest(const char *module, const char *fmt, va_list ap)
+{
+    if (log_on(LOG_GUEST_ERRORS)) {
+        limited(module, fmt, ap);
+    }
+}
+
 #define LIMITED_FN(name, item) \
     void name(const char *module, const char *fmt, ...) \
     { \

@@ -77,6 +77,8 @@ static inline bool log_on(enum log_item item)
  * LOG_LIMIT_BURST times per LOG_LIMIT_WINDOW_NS for each `fmt`, so that a guest cannot fill the
  * disk.  No newline at the end. */
 void log_guest(const char *module, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void log_vguest(const char *module, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 void log_unimp(const char *module, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Text for the log file as it is (newlines are the caller's), when the item is on. */

@@ -17,6 +17,19 @@ bool plugin_is_path(const char *name)
     return strchr(name, '/') || (n > 3 && !strcmp(name + n - 3, ".so"));
 }
 
+static bool virtio_fits(const struct device_class *cls, const char *path, struct err *e)
+{
+    const struct virtio_kind *kind = cls->kind;
+
+    if (!kind || !kind->kick || cls->size < sizeof(struct virtio_device) ||
+        kind->config_bytes > VIRTIO_CONFIG_MAX || (kind->config_bytes && !kind->config_read)) {
+        return err_set(e, "'%s': a class on the virtio-bus needs a kind with kick(), at most %d "
+                       "bytes of configuration with config_read(), and a struct that starts with "
+                       "a struct virtio_device", path, VIRTIO_CONFIG_MAX);
+    }
+    return true;
+}
+
 /* The descriptor is read before anything in it is believed. */
 static bool fits(const struct device_plugin *p, const char *path, struct err *e)
 {
@@ -37,8 +50,12 @@ static bool fits(const struct device_plugin *p, const char *path, struct err *e)
         return err_set(e, "'%s': its class has no name, or an impossible size or number of "
                        "interrupts", path);
     }
+    if (cls->bus && !strcmp(cls->bus, "virtio-bus")) {
+        return virtio_fits(cls, path, e);
+    }
     if (cls->bus && strcmp(cls->bus, "platform-bus")) {
-        return err_set(e, "'%s': plug-ins go on the platform-bus, not on a '%s'", path, cls->bus);
+        return err_set(e, "'%s': plug-ins go on the platform-bus or a virtio-bus, not on a '%s'",
+                       path, cls->bus);
     }
     return true;
 }

@@ -84,7 +84,6 @@ void mem_space_free(struct mem_space *s)
         munmap(s->ram[i].host, s->ram[i].size);
     }
     for (unsigned i = 0; i < s->rom_n; i++) {
-        munmap(s->rom[i].host, s->rom[i].size);
         free(s->rom[i].seen);
     }
     free(s);
@@ -239,7 +238,7 @@ bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
 
 /* ---- ROM ---- */
 
-struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t size,
+struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t size, void *host,
                                   const struct mmio_ops *ops, void *ctx, const char *name,
                                   struct err *e)
 {
@@ -249,29 +248,19 @@ struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t si
         err_set(e, "ROM %s: not whole pages, or more than %d of them", name, MEM_ROMS_MAX);
         return NULL;
     }
-    *rom = (struct mem_rom){ .space = s, .gpa = gpa, .size = size };
+    *rom = (struct mem_rom){ .space = s, .gpa = gpa, .size = size, .host = host };
     rom->seen = calloc(size >> MEM_PAGE_SHIFT, 1);
-    rom->host = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (!rom->seen || rom->host == MAP_FAILED ||
-        !mem_space_add_mmio(s, gpa, size, ops, ctx, name, e)) {
-        if (!rom->seen || rom->host == MAP_FAILED) {
-            err_set(e, "ROM %s: out of memory", name);
-        }
-        if (rom->host != MAP_FAILED) {
-            munmap(rom->host, size);
-        }
+    if (!rom->seen) {
+        err_set(e, "ROM %s: out of memory", name);
+        return NULL;
+    }
+    if (!mem_space_add_mmio(s, gpa, size, ops, ctx, name, e)) {
         free(rom->seen);
         return NULL;
     }
     s->mmio[s->mmio_n - 1].rom = rom;
     s->rom_n++;
     return rom;
-}
-
-void *mem_rom_host(struct mem_rom *rom)
-{
-    return rom->host;
 }
 
 void mem_rom_trap(struct mem_rom *rom, bool on)

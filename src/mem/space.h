@@ -75,12 +75,11 @@ bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
  * belongs to this process: ram_ops are not asked, and DMA does not reach it.  While it is trapped
  * (mem_rom_trap), reads go to ops->read too and nothing is executed from it. */
 struct mem_rom;
-/* Filled with zeroes; only touched pages cost host memory.  Page-aligned.  NULL on failure.
- * Lives as long as the space. */
-struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t size,
+/* Page-aligned, as `host` is, which stays the caller's and outlives the space's use; it is changed
+ * only while it is trapped.  NULL on failure.  Lives as long as the space. */
+struct mem_rom *mem_space_add_rom(struct mem_space *s, uint64_t gpa, uint64_t size, void *host,
                                   const struct mmio_ops *ops, void *ctx, const char *name,
                                   struct err *e);
-void *mem_rom_host(struct mem_rom *rom);        /* its bytes; change them while it is trapped */
 /* Any thread outside of views; the caller serialises.  When it returns from trapping, no vCPU
  * reads the bytes directly any more. */
 void mem_rom_trap(struct mem_rom *rom, bool on);

@@ -34,6 +34,23 @@ static uint64_t reg_bytes(const struct device_reg *r)
     return (uint64_t)r->size * (r->count ? r->count : 1);
 }
 
+static bool map_out_of_memory(const struct device *d, struct err *e)
+{
+    return err_set(e, "out of memory for the registers of '%s'", d->id);
+}
+
+/* Of a region without a table. */
+static bool map_build_bare(struct device *d, unsigned n, struct err *e)
+{
+    struct device_map *m = d->host->map[n] = calloc(1, sizeof *m);
+
+    if (!m) {
+        return map_out_of_memory(d, e);
+    }
+    *m = (struct device_map){ .dev = d, .region = &d->cls->regions[n] };
+    return true;
+}
+
 static bool map_build(struct device *d, unsigned n, struct err *e)
 {
     const struct device_region *region = &d->cls->regions[n];
@@ -52,7 +69,7 @@ static bool map_build(struct device *d, unsigned n, struct err *e)
     assert(slots <= DEVICE_MAP_SLOTS_MAX);
     m = calloc(1, sizeof *m + slots * sizeof m->row_of[0]);
     if (!m) {
-        return err_set(e, "out of memory for the registers of '%s'", d->id);
+        return map_out_of_memory(d, e);
     }
     *m = (struct device_map){ d, region, shift, slots };
     for (r = region->regs; r->size; r++) {
@@ -102,6 +119,11 @@ static void field_set(void *p, unsigned size, uint64_t v)
 static uint64_t bytes_mask(unsigned size)
 {
     return size == 8 ? UINT64_MAX : (UINT64_C(1) << size * 8) - 1;
+}
+
+static const char *map_name(const struct device_map *m)
+{
+    return m->region->name ? m->region->name : m->dev->cls->name;
 }
 
 /* ---- dispatch -------------------------------------------------------------------------- */
@@ -228,17 +250,49 @@ static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsign
 
 static const struct mmio_ops map_ops = { map_read, map_write };
 
+/* ---- regions of a device's own dispatch ---------------------------------------------------- */
+
+static uint64_t region_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
+{
+    struct device_map *m = ctx;
+    struct device *d = m->dev;
+    uint64_t v;
+
+    mutex_lock(d->host->lock);
+    v = d->cls->region_rd ? d->cls->region_rd(d, m->region - d->cls->regions, off, size) : 0;
+    mutex_unlock(d->host->lock);
+    v &= bytes_mask(size);
+    trace_device_read(d->host->env.trace, d->id, map_name(m), off, size, v);
+    return v;
+}
+
+static void region_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsigned vcpu)
+{
+    struct device_map *m = ctx;
+    struct device *d = m->dev;
+
+    v &= bytes_mask(size);
+    trace_device_write(d->host->env.trace, d->id, map_name(m), off, size, v);
+    mutex_lock(d->host->lock);
+    if (d->cls->region_wr) {
+        d->cls->region_wr(d, m->region - d->cls->regions, off, size, v);
+    }
+    mutex_unlock(d->host->lock);
+}
+
+static const struct mmio_ops region_ops = { region_read, region_write };
+
 const struct mmio_ops *device_region_ops(struct device *d, unsigned n, void **ctx)
 {
     const struct device_region *region = &d->cls->regions[n];
 
-    assert(d->host->realized);
-    if (region->regs) {
-        *ctx = d->host->map[n];
-        return &map_ops;
+    assert(d->host->realized && !region->ram);
+    if (region->ops) {
+        *ctx = d;
+        return region->ops;
     }
-    *ctx = d;
-    return region->ops;
+    *ctx = d->host->map[n];
+    return region->regs ? &map_ops : &region_ops;
 }
 
 uint64_t device_region_size(const struct device *d, unsigned n)
@@ -260,6 +314,11 @@ bool device_map_region(struct device *d, unsigned n, uint64_t gpa, struct err *e
         return mem_space_add_device_ram(d->host->env.mem, gpa, bytes, d->host->ram[n], name, e);
     }
     ops = device_region_ops(d, n, &ctx);
+    if (region->rom) {
+        d->host->rom[n] = mem_space_add_rom(d->host->env.mem, gpa, bytes, d->host->ram[n], ops,
+                                            ctx, name, e);
+        return d->host->rom[n];
+    }
     return mem_space_add_mmio(d->host->env.mem, gpa, bytes, ops, ctx, name, e);
 }
 
@@ -280,13 +339,27 @@ static bool ram_build(struct device *d, unsigned n, struct err *e)
     void *ram = MAP_FAILED;
 
     if (bytes && bytes <= DEVICE_RAM_BYTES_MAX) {
-        ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
     if (ram == MAP_FAILED) {
         return err_set(e, "%s: cannot have %" PRIu64 " bytes of memory", d->id, bytes);
     }
     d->host->ram[n] = ram;
     return true;
+}
+
+static bool region_build(struct device *d, unsigned n, struct err *e)
+{
+    const struct device_region *region = &d->cls->regions[n];
+
+    if ((region->ram || region->rom) && !ram_build(d, n, e)) {
+        return false;
+    }
+    if (region->ram || region->ops) {
+        return true;
+    }
+    return region->regs ? map_build(d, n, e) : map_build_bare(d, n, e);
 }
 
 /* ---- life ------------------------------------------------------------------------------ */
@@ -307,6 +380,7 @@ struct device *device_new(const struct device_class *cls, const char *id, struct
     d->host = host;
     d->id = host->id;
     d->host->env.trace = &trace_none;
+    d->trace_on = &trace_none.on[TRACE_device_note];
     snprintf(host->id, sizeof host->id, "%s", id && *id ? id : cls->name);
     mutex_init(&d->host->own_lock);
     d->host->lock = &d->host->own_lock;
@@ -323,10 +397,22 @@ void device_connect_irq(struct device *d, unsigned n, struct irq irq)
     d->host->irq[n] = irq;
 }
 
-void device_share_lock(struct device *d, struct device *parent)
+bool device_plug(struct device *d, struct device *parent, struct err *e)
 {
-    assert(!d->host->realized);
+    const char *bus = parent->cls->bus_offered;
+
+    assert(!d->host->realized && !d->host->parent);
+    if (!bus || !d->cls->bus || strcmp(d->cls->bus, bus)) {
+        return err_set(e, "device '%s' goes on a '%s', which '%s' is not", d->cls->name,
+                       d->cls->bus ? d->cls->bus : "platform-bus", parent->id);
+    }
     d->host->lock = parent->host->lock;
+    if (parent->cls->plug && !parent->cls->plug(parent, d, e)) {
+        d->host->lock = &d->host->own_lock;
+        return false;
+    }
+    d->host->parent = parent;
+    return true;
 }
 
 void device_set_plugin(struct device *d, const char *path)
@@ -343,6 +429,17 @@ static void timers_free(struct device *d)
         d->host->timers = t->next;
         vm_timer_cancel(&t->timer);
         free(t);
+    }
+}
+
+static void works_free(struct device *d)
+{
+    while (d->host->works) {
+        struct device_work *w = d->host->works;
+
+        d->host->works = w->next;
+        loop_work_cancel(&w->work);
+        free(w);
     }
 }
 
@@ -369,8 +466,9 @@ bool device_realize(struct device *d, const struct device_env *env, struct err *
     if (!d->host->env.trace) {
         d->host->env.trace = &trace_none;
     }
+    d->trace_on = &d->host->env.trace->on[TRACE_device_note];
     for (unsigned n = 0; n < regions_n; n++) {
-        if ((region[n].regs && !map_build(d, n, e)) || (region[n].ram && !ram_build(d, n, e))) {
+        if (!region_build(d, n, e)) {
             goto out;
         }
     }
@@ -385,6 +483,7 @@ bool device_realize(struct device *d, const struct device_env *env, struct err *
     return true;
 out:
     timers_free(d);
+    works_free(d);
     maps_free(d);
     return false;
 }
@@ -395,10 +494,10 @@ static void reset_registers(struct device *d)
     const struct device_reg *r;
 
     for (unsigned n = 0; n < device_regions_n(d); n++) {
-        if (d->host->ram[n]) {
+        if (region[n].ram) {
             memset(d->host->ram[n], 0, device_region_size(d, n));
         }
-        for (r = region[n].regs; d->host->map[n] && r->size; r++) {
+        for (r = region[n].regs; r && r->size; r++) {
             for (unsigned i = 0; i < (r->count ? r->count : 1); i++) {
                 if (r->field_size && !(r->flags & REG_VIEW)) {
                     field_set(reg_field(d, r, i), r->field_size, r->reset);
@@ -416,6 +515,9 @@ void device_reset_locked(struct device *d)
     reset_registers(d);
     for (struct device_timer *t = d->host->timers; t; t = t->next) {
         device_timer_cancel(t);
+    }
+    if (d->host->bus && d->host->bus->reset) {
+        d->host->bus->reset(d);
     }
     if (is_first) {
         device_guard_begin(d, "at its first reset");
@@ -444,6 +546,10 @@ void device_free(struct device *d)
         d->cls->unrealize(d);
     }
     timers_free(d);
+    works_free(d);
+    if (d->host->bus && d->host->bus->gone) {
+        d->host->bus->gone(d);
+    }
     maps_free(d);
     device_options_free(d);
     mutex_destroy(&d->host->own_lock);

@@ -17,6 +17,7 @@
 #include "vm/irq.h"
 
 struct loop;
+struct mem_rom;
 struct mem_space;
 struct opts;
 struct trace;
@@ -39,12 +40,24 @@ struct device_env {
     const struct trace *trace;      /* NULL: nothing is traced */
 };
 
-/* What the machine knows of a device; for buses and the few devices that need more of the machine
- * than pando/device.h gives. */
+/* What a bus has for a device that is plugged into it, besides what the device's class says.  The
+ * hooks are called with the lock held, in front of the class's of the same name. */
+struct device_bus {
+    void (*reset)(struct device *d);
+    void (*before_save)(struct device *d);
+    bool (*after_load)(struct device *d, struct err *e);
+    void (*gone)(struct device *d);             /* without the lock; the last thing */
+    const struct device_state *state;           /* relative to host->bus_data */
+};
+
+/* What the machine knows of a device: for boards and buses; a device itself has no need of it. */
 struct device_host {
     struct device_env env;
     struct irq irq[DEVICE_IRQS_MAX];
     struct mutex *lock;             /* &own_lock, or the one of the device it plugs into */
+    struct device *parent;          /* what it is plugged into, or NULL */
+    const struct device_bus *bus;   /* set by the parent's plug hook, or NULL */
+    void *bus_data;
     char id[DEVICE_ID_MAX];
 
     /* private to vm/ */
@@ -53,8 +66,10 @@ struct device_host {
     char *plugin_path;              /* NULL: of our own */
     bool was_reset;
     struct device_timer *timers;
+    struct device_work *works;
     struct device_map *map[DEVICE_REGIONS_MAX];
     void *ram[DEVICE_REGIONS_MAX];
+    struct mem_rom *rom[DEVICE_REGIONS_MAX];
 };
 
 /* A device with the default options.  `id` may be NULL. */
@@ -74,9 +89,10 @@ void device_guard_path_begin(const char *path, const char *moment);
 void device_guard_path_end(void);
 /* Connects output `n`; before or after realize, but not while the guest runs. */
 void device_connect_irq(struct device *d, unsigned n, struct irq irq);
-/* Share the lock of `parent`, which outlives `d`: they are one device to the guest.  Before
- * realize. */
-void device_share_lock(struct device *d, struct device *parent);
+/* Plugs `d`, not yet realized, into the bus that `parent` offers.  They are one device to the
+ * guest: `d` shares the lock.  The parent was plugged in before where it goes itself, and is freed
+ * after `d`.  false: it does not fit, or there is no room. */
+bool device_plug(struct device *d, struct device *parent, struct err *e);
 bool device_realize(struct device *d, const struct device_env *env, struct err *e);
 /* Adds region `n` at `gpa` to the memory given at realize. */
 bool device_map_region(struct device *d, unsigned n, uint64_t gpa, struct err *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between the files device*.c. */
 #pragma once
+#include "base/loop.h"
 #include "vm/clock.h"
 
 #include <stdbool.h>
@@ -14,6 +15,13 @@ struct device_timer {
     void (*fire)(struct device *d);
     bool is_armed;
     struct device_timer *next;
+};
+
+struct device_work {
+    struct loop_work work;
+    struct device *dev;
+    void (*run)(struct device *d);
+    struct device_work *next;
 };
 
 void device_reset_locked(struct device *d);

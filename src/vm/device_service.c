@@ -2,6 +2,7 @@
 /* What devices call (pando/device.h). */
 #include "base/err.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "mem/space.h"
 #include "vm/device.h"
 #include "vm/device_internal.h"
@@ -98,12 +99,53 @@ int64_t device_timer_deadline_ns(const struct device_timer *t)
     return t->timer.deadline_ns;
 }
 
+/* ---- work ------------------------------------------------------------------------------ */
+
+static void work_run(void *ctx)
+{
+    struct device_work *w = ctx;
+
+    device_lock(w->dev);
+    w->run(w->dev);
+    device_unlock(w->dev);
+}
+
+struct device_work *device_work_new(struct device *d, void (*run)(struct device *d),
+                                    struct err *e)
+{
+    struct device_work *w = calloc(1, sizeof *w);
+
+    if (!w) {
+        err_set(e, "out of memory for work");
+        return NULL;
+    }
+    w->dev = d;
+    w->run = run;
+    loop_work_init(&w->work, d->host->env.loop, work_run, w);
+    w->next = d->host->works;
+    d->host->works = w;
+    return w;
+}
+
+void device_work_schedule(struct device_work *w)
+{
+    loop_work_schedule(&w->work);
+}
+
 /* ---- memory ---------------------------------------------------------------------------- */
 
 void *device_ram(const struct device *d, unsigned n)
 {
     assert(n < DEVICE_REGIONS_MAX && d->host->ram[n]);
     return d->host->ram[n];
+}
+
+void device_rom_trap(struct device *d, unsigned n, bool on)
+{
+    assert(n < DEVICE_REGIONS_MAX && d->cls->regions[n].rom);
+    if (d->host->rom[n]) {              /* not before it is mapped */
+        mem_rom_trap(d->host->rom[n], on);
+    }
 }
 
 bool device_dma_read(struct device *d, uint64_t gpa, void *buf, size_t n_bytes)
@@ -145,26 +187,39 @@ void device_lease_put(struct device *d, struct device_lease *lease)
 
 /* ---- the log --------------------------------------------------------------------------- */
 
-/* Lines of all devices share one limit. */
+void device_log_guest(const struct device *d, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    log_vguest(d->id, fmt, ap);
+    va_end(ap);
+}
+
 #define LOG_WITH(how) \
     char text[400]; \
     va_list ap; \
     va_start(ap, fmt); \
     vsnprintf(text, sizeof text, fmt, ap); \
     va_end(ap); \
-    how(d->id, "%s", text)
-
-void device_log_guest(const struct device *d, const char *fmt, ...)
-{
-    LOG_WITH(log_guest);
-}
+    how
 
 void device_log_warn(const struct device *d, const char *fmt, ...)
 {
-    LOG_WITH(log_warn);
+    LOG_WITH(log_warn(d->id, "%s", text));
 }
 
 void device_log_info(const struct device *d, const char *fmt, ...)
 {
-    LOG_WITH(log_info);
+    LOG_WITH(log_info(d->id, "%s", text));
+}
+
+void device_log_error(const struct device *d, const char *fmt, ...)
+{
+    LOG_WITH(log_error(d->id, "%s", text));
+}
+
+void device_trace_print(const struct device *d, const char *fmt, ...)
+{
+    LOG_WITH(trace_device_note(d->host->env.trace, d->id, text, device_now_ns(d)));
 }

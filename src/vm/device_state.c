@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state of a device as bytes, by its state table.
  *
- *   "PDEV"  u8 format  u8 version  name  table  ram
+ *   "PDEV"  u8 format  u8 version  name  table  bus  ram
  *   name  = u8 length, characters
  *   table = u16 rows, each: name, u8 type, u32 count, then count elements:
  *           a little-endian number of the type's size, or a table
+ *   bus   = table, of what the bus has for it; without a bus: nothing
  *   ram   = for each region that is RAM, in their order: u64 bytes, the bytes
  *
  * It says the name of everything, so that a reader of another version knows what it lacks. */
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATE_FORMAT 2
+#define STATE_FORMAT 3
 #define STATE_DEPTH_MAX 4
 #define STATE_BYTES_MAX (16 * MiB)
 
@@ -116,7 +117,7 @@ static void put_table(struct writer *w, const char *base, const struct device_st
 static void put_ram(struct writer *w, const struct device *d)
 {
     for (unsigned n = 0; n < DEVICE_REGIONS_MAX; n++) {
-        if (d->host->ram[n]) {
+        if (d->host->ram[n] && d->cls->regions[n].ram) {
             put_uint(w, device_region_size(d, n), 8);
             put(w, d->host->ram[n], device_region_size(d, n));
         }
@@ -128,6 +129,9 @@ bool device_save(struct device *d, uint8_t **blob, size_t *len_bytes, struct err
     struct writer w = { 0 };
 
     device_lock(d);
+    if (d->host->bus && d->host->bus->before_save) {
+        d->host->bus->before_save(d);
+    }
     if (d->cls->before_save) {
         d->cls->before_save(d);
     }
@@ -136,6 +140,9 @@ bool device_save(struct device *d, uint8_t **blob, size_t *len_bytes, struct err
     put_uint(&w, d->cls->version, 1);
     put_name(&w, d->cls->name);
     put_table(&w, (const char *)d, d->cls->state);
+    if (d->host->bus) {
+        put_table(&w, d->host->bus_data, d->host->bus->state);
+    }
     put_ram(&w, d);
     device_unlock(d);
     if (w.failed) {
@@ -255,7 +262,7 @@ static bool take_ram(struct reader *r, struct device *d, struct err *e)
     uint64_t bytes;
 
     for (unsigned n = 0; n < DEVICE_REGIONS_MAX; n++) {
-        if (!d->host->ram[n]) {
+        if (!d->host->ram[n] || !d->cls->regions[n].ram) {
             continue;
         }
         if (!take_uint(r, &bytes, 8) || bytes != device_region_size(d, n) ||
@@ -268,6 +275,7 @@ static bool take_ram(struct reader *r, struct device *d, struct err *e)
 
 static bool load(struct device *d, struct reader *r, struct err *e)
 {
+    const struct device_bus *bus = d->host->bus;
     uint64_t format, version;
     uint8_t magic[4];
     char name[256];
@@ -284,11 +292,15 @@ static bool load(struct device *d, struct reader *r, struct err *e)
                        d->cls->version);
     }
     r->version = version;
-    if (!take_table(r, (char *)d, d->cls->state, 0, e) || !take_ram(r, d, e)) {
+    if (!take_table(r, (char *)d, d->cls->state, 0, e) ||
+        (bus && !take_table(r, d->host->bus_data, bus->state, 0, e)) || !take_ram(r, d, e)) {
         return false;
     }
     if (r->left) {
         return err_set(e, "%zu bytes too much in the state", r->left);
+    }
+    if (bus && bus->after_load && !bus->after_load(d, e)) {
+        return false;
     }
     return !d->cls->after_load || d->cls->after_load(d, e);
 }

@@ -8,6 +8,7 @@
   sizes     function <= 70 lines, file <= 1000 lines, line <= 100 columns
   licence   the SPDX line on top
   state     no mutable file-scope state
+  devices   a device is written against pando/device.h, and back ends, alone
 
 A file that must break a rule says so in its first comment: "House: RULE: why."
 """
@@ -142,6 +143,20 @@ def check_state(top, build):
                 if match and not match.group(1).startswith(".data.rel.ro") and \
                         int(match.group(2), 16) and not match.group(3).startswith("."):
                     yield f"{name}: '{match.group(3)}' is mutable and has file scope"
+
+
+def check_devices(top, _):
+    """Files of src/dev that define a class."""
+    allowed = re.compile(r"pando/device\.h|base/base\.h|host/\w+/\w+\.h|dev/\w+/\w+\.h")
+    for path, text in sources(top, (".c",)):
+        if path.split("/")[1] != "dev" or not re.search(r"struct device_class \w+ = \{", text):
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            match = re.match(r'#include "([^"]+)"', line)
+            if match and not allowed.fullmatch(match.group(1)):
+                yield f'{path}:{number}: "{match.group(1)}"'
+            if re.search(r"(->|\.)host->", line):
+                yield f"{path}:{number}: the machine's side of a device"
 
 
 def main():

@@ -13,7 +13,6 @@
 #include "dev/gpio/pl061.h"
 #include "dev/plugin.h"
 #include "dev/virtio/mmio.h"
-#include "dev/virtio/serial.h"
 #include "vm/vm.h"
 
 #include <stdio.h>
@@ -85,7 +84,7 @@ static bool build_flash(struct virt *b, const struct virt_config *c, unsigned n,
 
     return d && (!c->pflash[n] || device_set(d, "drive", c->pflash[n], c->finder, e)) &&
            device_realize(d, &env, e) &&
-           cfi_flash_map(d, VIRT_FLASH_BASE + n * VIRT_FLASH_BYTES, e);
+           device_map_region(d, 0, VIRT_FLASH_BASE + n * VIRT_FLASH_BYTES, e);
 }
 
 /* ---- virtio ---- */
@@ -131,20 +130,24 @@ static struct device *find_transport(struct virt *b, const char *bus, struct err
     return NULL;
 }
 
-/* The virtio-serial device that carries bus ID.0, or the first one. */
-static struct device *find_serial(struct virt *b, const char *bus, struct err *e)
+/* The device that carries bus ID.0, or the first one that is a bus of this kind. */
+static struct device *find_bus(struct virt *b, const char *kind, const char *bus, struct err *e)
 {
     char name[DEVICE_ID_MAX + 2];
 
     for (unsigned i = 0; i < b->plugged_n; i++) {
         struct device *d = b->plugged[i];
         snprintf(name, sizeof(name), "%s.0", d->id);
-        if (!strcmp(d->cls->name, "virtio-serial-device") && (!bus || !strcmp(bus, name))) {
+        if (d->cls->bus_offered && !strcmp(d->cls->bus_offered, kind) &&
+            (!bus || !strcmp(bus, name))) {
             return d;
         }
     }
-    err_set(e, bus ? "bus '%s' not found" : "there is no virtio-serial-device in front of it",
-            bus);
+    if (bus) {
+        err_set(e, "bus '%s' not found", bus);
+    } else {
+        err_set(e, "there is no device in front of it that is a %s", kind);
+    }
     return NULL;
 }
 
@@ -156,18 +159,17 @@ static bool on_platform_bus(const struct device *d)
 
 static bool plug(struct virt *b, struct device *d, const char *bus, struct err *e)
 {
+    struct device *t;
+
     if (d->cls->bus && !strcmp(d->cls->bus, "virtio-bus")) {
-        struct device *t = find_transport(b, bus, e);
-        return t && virtio_mmio_attach(t, d, e);
-    }
-    if (d->cls->bus && !strcmp(d->cls->bus, "virtio-serial-bus")) {
-        struct device *s = find_serial(b, bus, e);
-        return s && virtio_serial_attach(s, d, e);
+        t = find_transport(b, bus, e);
+        return t && device_plug(d, t, e);
     }
     if (on_platform_bus(d)) {
         return virt_platform_plug(b, d, e);
     }
-    return err_set(e, "this machine has no bus for it");
+    t = find_bus(b, d->cls->bus, bus, e);
+    return t && device_plug(d, t, e);
 }
 
 static bool build_user_device(struct virt *b, const struct virt_config *c, const struct opts *o,

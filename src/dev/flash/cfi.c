@@ -8,11 +8,8 @@
 #include "dev/flash/cfi.h"
 
 #include "base/base.h"
-#include "base/err.h"
-#include "base/log.h"
 #include "host/blk/blk.h"
-#include "mem/space.h"
-#include "vm/device.h"
+#include "pando/device.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -37,7 +34,6 @@ struct flash {
     struct device dev;
     struct blk *blk;
     uint64_t size;                  /* of the bank */
-    struct mem_rom *rom;
     uint8_t *bytes;                 /* the ROM's */
     uint8_t mode, expect, status;
     uint32_t count;                 /* words still to come into the buffer */
@@ -67,7 +63,7 @@ static void write_back_done(struct blk_req *r, int rc)
 
     device_lock(&s->dev);
     if (rc) {
-        log_error(s->dev.id, "cannot write to '%s': %s", blk_path(s->blk), strerror(-rc));
+        device_log_error(&s->dev, "cannot write to '%s': %s", blk_path(s->blk), strerror(-rc));
     }
     free(s->iov.iov_base);
     s->writing = false;
@@ -87,7 +83,7 @@ static void write_back_next(struct flash *s)
         block = i * 64 + __builtin_ctzll(s->written_blocks[i]);
         s->iov.iov_base = aligned_alloc(4096, BLOCK_BYTES);
         if (!s->iov.iov_base) {
-            log_error(s->dev.id, "out of memory: a change is not saved");
+            device_log_error(&s->dev, "out of memory: a change is not saved");
             return;
         }
         s->written_blocks[i] &= s->written_blocks[i] - 1;
@@ -121,8 +117,8 @@ static bool is_read_only(const struct flash *s)
 
 static void set_mode(struct flash *s, enum mode mode)
 {
-    if ((mode == MODE_ARRAY) != (s->mode == MODE_ARRAY) && s->rom) {
-        mem_rom_trap(s->rom, mode != MODE_ARRAY);
+    if ((mode == MODE_ARRAY) != (s->mode == MODE_ARRAY)) {
+        device_rom_trap(&s->dev, 0, mode != MODE_ARRAY);
     }
     s->mode = mode;
 }
@@ -218,18 +214,18 @@ static void command(struct flash *s, uint32_t off, uint8_t c)
     case 0x98: set_mode(s, MODE_QUERY); return;
     case 0xe8: s->expect = EXPECT_COUNT; break;
     default:
-        log_guest(s->dev.id, "unknown flash command 0x%02x", c);
+        device_log_guest(&s->dev, "unknown flash command 0x%02x", c);
         return;
     }
     set_mode(s, MODE_STATUS);
 }
 
-static void flash_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsigned vcpu)
+static void flash_write(struct device *d, unsigned region, uint64_t off, unsigned size,
+                        uint64_t v)
 {
-    struct flash *s = ctx;
+    struct flash *s = from(d);
     uint8_t c = v;
 
-    device_lock(&s->dev);
     switch ((enum expect)s->expect) {
     case EXPECT_COMMAND: command(s, off, c); break;
     case EXPECT_PROGRAM: program(s, off, size, v); break;
@@ -239,7 +235,6 @@ static void flash_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsi
     case EXPECT_DATA: buffer_data(s, off, size, v); break;
     case EXPECT_CONFIRM: buffer_confirm(s, c); break;
     }
-    device_unlock(&s->dev);
 }
 
 /* What each chip answers at word `i`. */
@@ -259,12 +254,11 @@ static uint16_t answer(const struct flash *s, uint32_t i)
     return 0;
 }
 
-static uint64_t flash_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
+static uint64_t flash_read(struct device *d, unsigned region, uint64_t off, unsigned size)
 {
-    struct flash *s = ctx;
+    struct flash *s = from(d);
     uint64_t v = 0;
 
-    device_lock(&s->dev);
     if (s->mode == MODE_ARRAY) {
         memcpy(&v, s->bytes + off, size);
     } else {
@@ -275,11 +269,8 @@ static uint64_t flash_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu
             v |= (uint64_t)byte << i * 8;
         }
     }
-    device_unlock(&s->dev);
     return v;
 }
-
-static const struct mmio_ops flash_ops = { flash_read, flash_write };
 
 /* ---- life ------------------------------------------------------------------------------ */
 
@@ -299,22 +290,6 @@ static void query_fill(struct flash *s)
 
     memcpy(s->query + 0x10, from_10, sizeof from_10);
     s->query[0x3f] = 0x01;          /* one protection register field */
-}
-
-bool cfi_flash_map(struct device *d, uint64_t gpa, struct err *e)
-{
-    struct flash *s = from(d);
-
-    s->rom = mem_space_add_rom(d->host->env.mem, gpa, s->size, &flash_ops, s, d->id, e);
-    if (!s->rom) {
-        return false;
-    }
-    if (s->blk) {
-        memcpy(mem_rom_host(s->rom), s->bytes, s->size);
-    }
-    free(s->bytes);
-    s->bytes = mem_rom_host(s->rom);
-    return true;
 }
 
 bool cfi_flash_load(struct device *d, const void *data, size_t bytes, struct err *e)
@@ -363,16 +338,9 @@ static bool flash_realize(struct device *d, struct err *e)
     if (s->size < BLOCK_BYTES || s->size > SIZE_MAX_BYTES || s->size & (s->size - 1)) {
         return err_set(e, "size: it is a power of two, 256K to 256M");
     }
-    s->bytes = calloc(1, s->size);      /* without a drive: zeroes that cost no memory */
-    if (!s->bytes) {
-        return err_set(e, "out of memory for its contents");
-    }
+    s->bytes = device_ram(d, 0);        /* without a drive: zeroes that cost no memory */
     query_fill(s);
-    if (s->blk && !read_image(s, e)) {
-        free(s->bytes);
-        return false;
-    }
-    return true;
+    return !s->blk || read_image(s, e);
 }
 
 static void flash_unrealize(struct device *d)
@@ -381,9 +349,6 @@ static void flash_unrealize(struct device *d)
 
     while (s->blk && s->writing) {
         blk_drain(s->blk);
-    }
-    if (!s->rom) {
-        free(s->bytes);
     }
 }
 
@@ -405,7 +370,7 @@ static bool flash_after_load(struct device *d, struct err *e)
     uint8_t mode = s->mode;
 
     if (mode > MODE_QUERY || s->expect > EXPECT_CONFIRM || s->block_at >= s->size ||
-        s->count > BUFFER_BYTES / 4 ||
+        (s->expect == EXPECT_DATA && (!s->count || s->count > BUFFER_BYTES / 4)) ||
         (s->buffer_at != UINT32_MAX && s->buffer_at > s->size - BUFFER_BYTES)) {
         return err_set(e, "a flash cannot be in this state");
     }
@@ -440,7 +405,7 @@ const struct device_class cfi_flash_class = {
     .size = sizeof(struct flash),
     .fdt_compatible = (const char *const[]){ "cfi-flash", NULL },
     .regions = (const struct device_region[]){
-        { .size_of = flash_size_of, .ops = &flash_ops }, { 0 },
+        { .rom = true, .size_of = flash_size_of }, { 0 },
     },
     .options = flash_options,
     .state = flash_state,
@@ -448,4 +413,6 @@ const struct device_class cfi_flash_class = {
     .reset = flash_reset,
     .unrealize = flash_unrealize,
     .after_load = flash_after_load,
+    .region_rd = flash_read,
+    .region_wr = flash_write,
 };

@@ -11,8 +11,6 @@ struct err;
 
 extern const struct device_class cfi_flash_class;
 
-/* After realize, instead of device_map_region: the flash at `gpa`, executable. */
-bool cfi_flash_map(struct device *d, uint64_t gpa, struct err *e);
-/* After cfi_flash_map: contents from the start on (-bios).  What the guest writes over
+/* After realize: contents from the start on (-bios).  What the guest writes over
  * them lasts until they are loaded again. */
 bool cfi_flash_load(struct device *d, const void *data, size_t bytes, struct err *e);

@@ -9,10 +9,7 @@
 #include "dev/fw_cfg/fw_cfg.h"
 
 #include "base/base.h"
-#include "base/err.h"
-#include "base/log.h"
-#include "mem/space.h"
-#include "vm/device.h"
+#include "pando/device.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -230,7 +227,7 @@ static uint64_t fw_cfg_rd_data(struct device *d, uint32_t off, unsigned size)
 /* Writing the stream was given up long ago; only DMA writes. */
 static void fw_cfg_wr_data(struct device *d, uint32_t off, unsigned size, uint64_t v)
 {
-    log_guest(d->id, "write of the data register, which is read-only");
+    device_log_guest(d, "write of the data register, which is read-only");
 }
 
 static void fw_cfg_wr_selector(struct device *d, unsigned i, uint64_t v)
@@ -271,7 +268,7 @@ static void dma_run(struct fw_cfg *s, uint64_t gpa)
     bool ok = true;
 
     if (!device_dma_read(&s->dev, gpa, &dma, sizeof dma)) {
-        log_guest(s->dev.id, "DMA at 0x%llx, which is not RAM", (unsigned long long)gpa);
+        device_log_guest(&s->dev, "DMA at 0x%llx, which is not RAM", (unsigned long long)gpa);
         return;
     }
     control = be32toh(dma.control);
@@ -311,7 +308,7 @@ static void fw_cfg_wr_dma(struct device *d, uint32_t off, unsigned size, uint64_
     } else if (size == 4 && off == 4) {
         gpa = s->dma_gpa | be32toh(v);
     } else {
-        log_guest(d->id, "write of %u bytes at %u of the DMA register", size, off);
+        device_log_guest(d, "write of %u bytes at %u of the DMA register", size, off);
         return;
     }
     s->dma_gpa = 0;

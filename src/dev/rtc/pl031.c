@@ -4,7 +4,6 @@
  * A counter of seconds, and an interrupt when it equals a match value.  The counter runs with
  * guest time, so it stands while the machine is stopped. */
 #include "base/base.h"
-#include "base/err.h"
 #include "pando/device.h"
 
 struct pl031 {

@@ -5,9 +5,8 @@
  * FIFO fills only while the host takes nothing, and input is taken only as far as there is room,
  * so that it never overruns. */
 #include "base/base.h"
-#include "base/err.h"
 #include "host/chr/chr.h"
-#include "vm/device.h"
+#include "pando/device.h"
 
 #define FIFO_DEPTH 16           /* of revision r1p4, which the identification says we are */
 

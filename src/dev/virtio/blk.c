@@ -4,10 +4,8 @@
  * Data goes through a buffer of our own: a disk is slow, and guest pages are not to be held for
  * as long as that takes. */
 #include "base/base.h"
-#include "base/err.h"
-#include "base/log.h"
-#include "dev/virtio/virtio.h"
 #include "host/blk/blk.h"
+#include "pando/device.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -90,7 +88,7 @@ static void request_free(struct request *r)
     r->s->in_flight_n--;
     r->s->in_flight_bytes -= r->iov.iov_len;
     free(r->iov.iov_base);
-    free(r->chain);
+    virtq_free(r->chain);
     free(r);
 }
 
@@ -283,7 +281,7 @@ static bool blk_take_one(struct virtio_blk *s, unsigned n)
         break;
     }
     if (c->in_bytes < 1 || !virtq_copy_out(q, c, 0, &h, sizeof h)) {
-        free(c);
+        virtq_free(c);
         virtio_break(&s->v, "a request without header or status");
         return false;
     }
@@ -406,16 +404,9 @@ static void blk_unrealize(struct device *d)
 {
     struct virtio_blk *s = from(virtio_from(d));
 
-    s->v.epoch++;
-    virtio_exit(&s->v);
+    s->v.epoch++;                   /* nobody waits for what is in flight */
     blk_drain(s->blk);
-    virtio_exit(&s->v);             /* what request_done may have scheduled */
     assert(s->in_flight_n == 0);
-}
-
-static bool blk_after_load(struct device *d, struct err *e)
-{
-    return virtio_after_load(virtio_from(d), e);
 }
 
 static const struct device_option blk_options[] = {
@@ -434,7 +425,6 @@ static const struct device_option blk_options[] = {
 };
 
 static const struct device_state blk_state[] = {
-    STATE_STRUCT(struct virtio_blk, v, virtio_device_state),
     STATE(struct virtio_blk, writeback),
     { 0 },
 };
@@ -450,8 +440,6 @@ const struct device_class virtio_blk_class = {
     .options = blk_options,
     .state = blk_state,
     .realize = blk_realize,
-    .reset = virtio_device_reset,
     .unrealize = blk_unrealize,
-    .after_load = blk_after_load,
     .kind = &blk_kind,
 };

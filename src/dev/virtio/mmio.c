@@ -4,12 +4,8 @@
 #include "dev/virtio/mmio.h"
 
 #include "base/base.h"
-#include "base/err.h"
-#include "base/log.h"
+#include "dev/virtio/queue.h"
 #include "dev/virtio/virtio.h"
-#include "vm/device.h"
-
-#include <string.h>
 
 struct virtio_mmio {
     struct device dev;
@@ -26,24 +22,20 @@ static struct virtio_mmio *from(struct device *d)
 
 static void mmio_isr_changed(struct device *transport)
 {
-    device_irq_set(transport, 0, from(transport)->v->isr != 0);
+    device_irq_set(transport, 0, from(transport)->v->core->isr != 0);
 }
 
-bool virtio_mmio_attach(struct device *transport, struct device *d, struct err *e)
+static bool mmio_plug(struct device *transport, struct device *d, struct err *e)
 {
     struct virtio_mmio *t = from(transport);
-    struct virtio_device *v = virtio_from(d);
 
-    if (!d->cls->bus || strcmp(d->cls->bus, "virtio-bus")) {
-        return err_set(e, "device '%s' does not plug into a virtio bus", d->cls->name);
-    }
     if (t->v) {
         return err_set(e, "%s: '%s' is plugged in already", transport->id, t->v->dev.id);
     }
-    device_share_lock(d, transport);
-    v->transport = transport;
-    v->isr_changed = mmio_isr_changed;
-    t->v = v;
+    if (!virtio_core_attach(d, transport, mmio_isr_changed, e)) {
+        return false;
+    }
+    t->v = virtio_from(d);
     return true;
 }
 
@@ -92,7 +84,7 @@ static uint64_t rd_device_features(struct device *d, unsigned i)
     if (!t->v || t->features_sel > 1) {
         return 0;
     }
-    features = t->v->features_host;
+    features = t->v->core->features_host;
     if (t->legacy) {
         features = (features & UINT32_MAX) | VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT);
     } else {
@@ -110,12 +102,12 @@ static void wr_driver_features(struct device *d, unsigned i, uint64_t val)
         return;
     }
     if (t->v->status & VIRTIO_FEATURES_OK) {
-        log_guest(d->id, "features written after FEATURES_OK");
+        device_log_guest(d, "features written after FEATURES_OK");
         return;
     }
     if (t->legacy) {
         if (shift == 0) {
-            t->v->features = val & (t->v->features_host | VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT));
+            t->v->features = val & (t->v->core->features_host | VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT));
         }
         return;
     }
@@ -265,13 +257,13 @@ static void wr_queue_pfn(struct device *d, unsigned i, uint64_t val)
 
 static uint64_t rd_isr(struct device *d, unsigned i)
 {
-    return from(d)->v ? from(d)->v->isr : 0;
+    return from(d)->v ? from(d)->v->core->isr : 0;
 }
 
 static void wr_ack(struct device *d, unsigned i, uint64_t val)
 {
     if (from(d)->v) {
-        from(d)->v->isr &= ~(uint32_t)val;
+        from(d)->v->core->isr &= ~(uint32_t)val;
         mmio_isr_changed(d);
     }
 }
@@ -283,7 +275,7 @@ static uint64_t rd_shm(struct device *d, unsigned i)
 
 static uint64_t rd_generation(struct device *d, unsigned i)
 {
-    return from(d)->v ? from(d)->v->config_generation : 0;
+    return from(d)->v ? from(d)->v->core->config_generation : 0;
 }
 
 static uint64_t rd_config(struct device *d, uint32_t off, unsigned size)
@@ -346,8 +338,8 @@ static const struct device_option mmio_options[] = {
 
 static void mmio_reset(struct device *d)
 {
-    if (from(d)->v && from(d)->v->dev.host->realized) {
-        virtio_reset(from(d)->v);
+    if (from(d)->v && from(d)->v->core->kick_work) {
+        virtio_reset(from(d)->v);       /* it was realized */
     }
 }
 
@@ -364,4 +356,6 @@ const struct device_class virtio_mmio_class = {
     .options = mmio_options,
     .state = mmio_state,
     .reset = mmio_reset,
+    .bus_offered = "virtio-bus",
+    .plug = mmio_plug,
 };

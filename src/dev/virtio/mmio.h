@@ -3,21 +3,15 @@
  * VIRTIO_MMIO_SIZE, one interrupt.  An empty one reads device id 0, which drivers skip.
  *
  * Order of making: the board makes and realizes all transports.  For each `-device` whose class
- * has bus "virtio-bus": device_new, device_set_all, virtio_mmio_attach to a free transport,
+ * has bus "virtio-bus": device_new, device_set_all, device_plug into a free transport,
  * device_realize.  As QEMU, the first -device without bus= goes to the transport at the highest
  * address, the next one to the one below. */
 #pragma once
-#include <stdbool.h>
-
 struct device;
-struct err;
 
 #define VIRTIO_MMIO_SIZE 0x200
 
 extern const struct device_class virtio_mmio_class;
 
-/* Plugs `d`, of a class with bus "virtio-bus" and not yet realized, into `transport`.  The
- * transport does not own it: free the device first, then the transport. */
-bool virtio_mmio_attach(struct device *transport, struct device *d, struct err *e);
 /* The device plugged in, or NULL. */
 struct device *virtio_mmio_attached(const struct device *transport);

@@ -2,10 +2,8 @@
 /* virtio network device: virtio 1.2, section 5.1.  One pair of queues and a control queue; no
  * offloads, so frames go to the host and come from it as they are. */
 #include "base/base.h"
-#include "base/err.h"
-#include "base/log.h"
-#include "dev/virtio/virtio.h"
 #include "host/net/net.h"
+#include "pando/device.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,7 +155,7 @@ static void rx_deliver(struct virtio_net *s, const uint8_t *frame, uint32_t n_by
         frame += part;
         n_bytes -= part;
         skip = 0;
-        free(chain[i]);
+        virtq_free(chain[i]);
     }
     if (!ok || !virtq_push_show(q, n)) {
         virtio_break(&s->v, "a receive buffer outside of memory");
@@ -243,7 +241,7 @@ static bool tx_one(struct virtio_net *s)
         virtio_break(&s->v, "a frame without header or outside of memory");
         ok = false;
     }
-    free(c);
+    virtq_free(c);
     return ok;
 }
 
@@ -349,7 +347,7 @@ static void ctrl_kick(struct virtio_net *s)
         uint8_t ack = ctrl_do(s, &c) ? 0 : 1;
         bool ok = virtq_copy_in(q, chain, 0, &ack, 1) && virtq_push(q, chain, 1);
 
-        free(chain);
+        virtq_free(chain);
         if (!ok) {
             r = VIRTQ_BROKEN;
             break;
@@ -441,7 +439,6 @@ static bool net_realize(struct device *d, struct err *e)
 static void net_unrealize(struct device *d)
 {
     net_attach(from(virtio_from(d))->net, NULL, NULL);
-    virtio_exit(virtio_from(d));
 }
 
 static bool net_after_load(struct device *d, struct err *e)
@@ -451,7 +448,7 @@ static bool net_after_load(struct device *d, struct err *e)
     if (s->uni.n > MAC_TABLE_MAX || s->multi.n > MAC_TABLE_MAX) {
         return err_set(e, "a table of addresses is too long");
     }
-    return virtio_after_load(&s->v, e);
+    return true;
 }
 
 static const struct device_option net_options[] = {
@@ -472,7 +469,6 @@ static const struct device_state mac_table_state[] = {
 };
 
 static const struct device_state net_state[] = {
-    STATE_STRUCT(struct virtio_net, v, virtio_device_state),
     STATE_ARRAY(struct virtio_net, mac),
     STATE_ARRAY(struct virtio_net, rx_mode),
     STATE_STRUCT(struct virtio_net, uni, mac_table_state),
@@ -492,7 +488,6 @@ const struct device_class virtio_net_class = {
     .options = net_options,
     .state = net_state,
     .realize = net_realize,
-    .reset = virtio_device_reset,
     .unrealize = net_unrealize,
     .after_load = net_after_load,
     .kind = &net_kind,

@@ -3,7 +3,7 @@
 
 #include "base/base.h"
 #include "mem/space.h"
-#include "vm/device.h"
+#include "pando/device.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -145,13 +145,14 @@ enum virtq_result virtq_pop(struct virtqueue *q, struct virtq_chain **out)
         !gather_walk(q, &g, q->desc, q->size, head, false)) {
         return VIRTQ_BROKEN;
     }
-    c = malloc(sizeof *c + g.n * sizeof g.seg[0]);
+    c = malloc(sizeof *c + g.n * sizeof c->seg[0]);
     if (!c) {
         return VIRTQ_EMPTY;         /* the guest sees a slow device */
     }
     *c = (struct virtq_chain){
         .head = head, .out_n = g.out_n, .in_n = g.n - g.out_n,
         .out_bytes = g.out_bytes, .in_bytes = g.in_bytes,
+        .seg = (struct virtq_seg *)(c + 1),
     };
     memcpy(c->seg, g.seg, g.n * sizeof g.seg[0]);
     q->last_avail++;
@@ -170,6 +171,11 @@ bool virtq_is_empty(struct virtqueue *q)
     uint16_t n;
 
     return !q->ready || (avail_count(q, &n) && n == 0);
+}
+
+void virtq_free(struct virtq_chain *c)
+{
+    free(c);
 }
 
 /* ---- giving back ----------------------------------------------------------------------- */
@@ -264,6 +270,40 @@ bool virtq_copy_in(const struct virtqueue *q, const struct virtq_chain *c, uint3
                    const void *buf, uint32_t len)
 {
     return copy(q, c->seg + c->out_n, c->in_n, off, (uint8_t *)buf, len, true);
+}
+
+static bool lease(struct virtio_device *v, const struct virtq_seg *seg, unsigned n,
+                  bool for_write, struct device_lease *out)
+{
+    for (unsigned i = 0; i < n; i++) {
+        out[i] = (struct device_lease){ .gpa = seg[i].gpa };
+        if (seg[i].len && !device_lease_get(&v->dev, seg[i].gpa, seg[i].len, for_write, &out[i])) {
+            virtq_lease_put(v, out, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool virtq_lease_out(struct virtio_device *v, const struct virtq_chain *c,
+                     struct device_lease *out)
+{
+    return lease(v, c->seg, c->out_n, false, out);
+}
+
+bool virtq_lease_in(struct virtio_device *v, const struct virtq_chain *c,
+                    struct device_lease *out)
+{
+    return lease(v, c->seg + c->out_n, c->in_n, true, out);
+}
+
+void virtq_lease_put(struct virtio_device *v, struct device_lease *out, unsigned n)
+{
+    while (n) {
+        if (out[--n].host) {
+            device_lease_put(&v->dev, &out[n]);
+        }
+    }
 }
 
 void virtq_reset(struct virtqueue *q)

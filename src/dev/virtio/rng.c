@@ -3,8 +3,7 @@
 #include "dev/virtio/rng.h"
 
 #include "base/base.h"
-#include "base/err.h"
-#include "dev/virtio/virtio.h"
+#include "pando/device.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -78,7 +77,7 @@ static void rng_kick(struct virtio_device *v, unsigned n)
         }
         if (r == VIRTQ_BROKEN || c->in_bytes == 0) {
             if (r == VIRTQ_OK) {
-                free(c);
+                virtq_free(c);
             }
             virtio_break(v, "a malformed chain");
             break;
@@ -96,7 +95,7 @@ static void rng_kick(struct virtio_device *v, unsigned n)
         if (!virtq_push(q, c, written)) {
             virtio_break(v, "a used ring outside of memory");
         }
-        free(c);
+        virtq_free(c);
     }
     virtio_notify(v, 0);
     virtq_kicks_enable(q, true);
@@ -139,15 +138,10 @@ static bool rng_realize(struct device *d, struct err *e)
     return s->next_period && virtio_init(&s->v, 1, 8, 0, e);
 }
 
-static void rng_unrealize(struct device *d)
-{
-    virtio_exit(virtio_from(d));
-}
-
 static bool rng_after_load(struct device *d, struct err *e)
 {
     from(virtio_from(d))->left = from(virtio_from(d))->max_bytes;
-    return virtio_after_load(virtio_from(d), e);
+    return true;
 }
 
 static const struct device_option rng_options[] = {
@@ -156,11 +150,6 @@ static const struct device_option rng_options[] = {
     OPTION("max-bytes", struct virtio_rng, max_bytes, OPTION_U64, "9223372036854775807",
            "bytes in each period"),
     OPTION("period", struct virtio_rng, period_ms, OPTION_U32, "65536", "in milliseconds"),
-    { 0 },
-};
-
-static const struct device_state rng_state[] = {
-    STATE_STRUCT(struct virtio_rng, v, virtio_device_state),
     { 0 },
 };
 
@@ -173,10 +162,7 @@ const struct device_class virtio_rng_class = {
     .version = 1,
     .size = sizeof(struct virtio_rng),
     .options = rng_options,
-    .state = rng_state,
     .realize = rng_realize,
-    .reset = virtio_device_reset,
-    .unrealize = rng_unrealize,
     .after_load = rng_after_load,
     .kind = &rng_kind,
 };

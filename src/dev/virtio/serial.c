@@ -3,15 +3,10 @@
  *
  * Queues: 0 and 1 are port 0's input and output, 2 and 3 the control queues, then two for each
  * further port. */
-#include "dev/virtio/serial.h"
-
 #include "base/base.h"
-#include "base/err.h"
-#include "base/log.h"
-#include "dev/virtio/virtio.h"
 #include "host/chr/chr.h"
+#include "pando/device.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +97,7 @@ static void ctrl_flush(struct virtio_serial *s)
             virtio_break(&s->v, "a malformed buffer for control messages");
         }
         if (r == VIRTQ_OK) {
-            free(c);
+            virtq_free(c);
         }
         n++;
     }
@@ -123,7 +118,7 @@ static void ctrl_send(struct virtio_serial *s, uint32_t id, uint16_t event, uint
         return;
     }
     if (s->pending_n == CTRL_PENDING_MAX) {
-        log_guest(s->v.dev.id, "the driver gives no buffers for control messages");
+        device_log_guest(&s->v.dev, "the driver gives no buffers for control messages");
         return;
     }
     s->pending[s->pending_n++] = (struct control){ id, event, value };
@@ -164,7 +159,7 @@ static void ctrl_received(struct virtio_serial *s, const struct control *m)
         return;
     }
     if (!p) {
-        log_guest(s->v.dev.id, "control message %u for port %u, which is not there", m->event,
+        device_log_guest(&s->v.dev, "control message %u for port %u, which is not there", m->event,
                   m->id);
         return;
     }
@@ -187,7 +182,7 @@ static void ctrl_kick(struct virtio_serial *s)
 
     for (n = 0; n < VIRTIO_QUEUE_SIZE && (r = virtq_pop(q, &c)) == VIRTQ_OK; n++) {
         ok = virtq_copy_out(q, c, 0, &m, sizeof m) && virtq_push(q, c, 0);
-        free(c);
+        virtq_free(c);
         if (!ok) {
             r = VIRTQ_BROKEN;
             break;
@@ -232,7 +227,7 @@ static bool out_continue(struct port *p)
     if (!ok || !virtq_push(q, p->out, 0)) {
         virtio_break(v, "output outside of memory");
     }
-    free(p->out);
+    virtq_free(p->out);
     p->out = NULL;
     return true;
 }
@@ -285,7 +280,7 @@ static size_t in_bytes(struct port *p, const uint8_t *buf, size_t n_bytes)
         uint32_t part = MIN(n_bytes - done, (size_t)c->in_bytes);
         bool ok = part && virtq_copy_in(q, c, 0, buf + done, part) && virtq_push(q, c, part);
 
-        free(c);
+        virtq_free(c);
         if (!ok) {
             r = VIRTQ_BROKEN;
             break;
@@ -394,7 +389,7 @@ static void serial_reset(struct virtio_device *v)
 
         if (p) {
             p->guest_open = false;
-            free(p->out);
+            virtq_free(p->out);
             p->out = NULL;
         }
     }
@@ -420,58 +415,16 @@ static bool serial_realize(struct device *d, struct err *e)
                        VIRTIO_BIT(F_MULTIPORT) | VIRTIO_BIT(F_EMERG_WRITE), e);
 }
 
-static void serial_unrealize(struct device *d)
-{
-    virtio_exit(virtio_from(d));
-    serial_reset(virtio_from(d));
-}
-
-static bool serial_after_load(struct device *d, struct err *e)
-{
-    return virtio_after_load(virtio_from(d), e);
-}
-
-static const struct device_option serial_options[] = {
-    OPTION("max_ports", struct virtio_serial, max_ports, OPTION_U32, "31", "ports it can have"),
-    { 0 },
-};
-
-static const struct device_state serial_state[] = {
-    STATE_STRUCT(struct virtio_serial, v, virtio_device_state),
-    { 0 },
-};
-
-extern const struct device_class virtio_serial_class;
-const struct device_class virtio_serial_class = {
-    .name = "virtio-serial-device",
-    .about = "virtio console controller; its ports are virtconsole and virtserialport",
-    .bus = "virtio-bus",
-    .user = true,
-    .version = 1,
-    .size = sizeof(struct virtio_serial),
-    .options = serial_options,
-    .state = serial_state,
-    .realize = serial_realize,
-    .reset = virtio_device_reset,
-    .unrealize = serial_unrealize,
-    .after_load = serial_after_load,
-    .kind = &serial_kind,
-};
-
-/* ---- ports ----------------------------------------------------------------------------- */
-
 extern const struct device_class virtconsole_class;
 extern const struct device_class virtserialport_class;
 
-bool virtio_serial_attach(struct device *serial, struct device *d, struct err *e)
+/* Takes the port's option nr=, or the next free number. */
+static bool serial_plug(struct device *serial, struct device *d, struct err *e)
 {
     struct virtio_serial *s = from(virtio_from(serial));
     struct port *p = port_from(d);
     uint32_t nr = p->nr;
 
-    if (serial->cls != &virtio_serial_class) {
-        return err_set(e, "'%s' has no virtio-serial bus", serial->id);
-    }
     if (d->cls != &virtconsole_class && d->cls != &virtserialport_class) {
         return err_set(e, "device '%s' does not plug into a virtio-serial bus", d->cls->name);
     }
@@ -489,14 +442,39 @@ bool virtio_serial_attach(struct device *serial, struct device *d, struct err *e
     if (nr == 0 && d->cls != &virtconsole_class) {
         return err_set(e, "port 0 of %s is for a virtconsole", serial->id);
     }
-    /* It was plugged into a transport before. */
-    assert(serial->host->lock != &serial->host->own_lock);
-    device_share_lock(d, serial);
     p->serial = s;
     p->nr = nr;
     s->port[nr] = p;
     return true;
 }
+
+static void serial_unrealize(struct device *d)
+{
+    serial_reset(virtio_from(d));
+}
+
+static const struct device_option serial_options[] = {
+    OPTION("max_ports", struct virtio_serial, max_ports, OPTION_U32, "31", "ports it can have"),
+    { 0 },
+};
+
+extern const struct device_class virtio_serial_class;
+const struct device_class virtio_serial_class = {
+    .name = "virtio-serial-device",
+    .about = "virtio console controller; its ports are virtconsole and virtserialport",
+    .bus = "virtio-bus",
+    .user = true,
+    .version = 1,
+    .size = sizeof(struct virtio_serial),
+    .options = serial_options,
+    .realize = serial_realize,
+    .unrealize = serial_unrealize,
+    .kind = &serial_kind,
+    .bus_offered = "virtio-serial-bus",
+    .plug = serial_plug,
+};
+
+/* ---- ports ----------------------------------------------------------------------------- */
 
 static const struct chr_handlers port_handlers = {
     .read = port_on_read, .event = port_on_event, .writable = port_on_writable,
@@ -523,7 +501,7 @@ static void port_unrealize(struct device *d)
     if (port_from(d)->chr) {
         chr_attach(port_from(d)->chr, NULL, NULL);
     }
-    free(port_from(d)->out);
+    virtq_free(port_from(d)->out);
     port_from(d)->serial->port[port_from(d)->nr] = NULL;
 }
 

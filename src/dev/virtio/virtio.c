@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dev/virtio/virtio.h"
 
-#include "base/base.h"
-#include "base/err.h"
-#include "base/log.h"
+#include "dev/virtio/queue.h"
+#include "vm/device.h"
 
 #include <assert.h>
-#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct virtio_kind *kind_of(const struct virtio_device *v)
@@ -16,13 +15,11 @@ static const struct virtio_kind *kind_of(const struct virtio_device *v)
 
 /* ---- life ------------------------------------------------------------------------------ */
 
-static void virtio_work(void *ctx)
+static void virtio_work(struct device *d)
 {
-    struct virtio_device *v = ctx;
-    uint64_t queues;
+    struct virtio_device *v = virtio_from(d);
+    uint64_t queues = atomic_exchange(&v->core->kicked, 0);
 
-    device_lock(&v->dev);
-    queues = atomic_exchange(&v->kicked, 0);
     while (queues) {
         unsigned q = __builtin_ctzll(queues);
 
@@ -31,14 +28,15 @@ static void virtio_work(void *ctx)
             kind_of(v)->kick(v, q);
         }
     }
-    device_unlock(&v->dev);
 }
 
 bool virtio_init(struct virtio_device *v, unsigned queues_n, unsigned queue_size,
                  uint64_t features, struct err *e)
 {
+    struct virtio_core *c = v->core;
+
     assert(queues_n <= VIRTIO_QUEUES_MAX && kind_of(v)->config_bytes <= VIRTIO_CONFIG_MAX);
-    if (!v->transport) {
+    if (!c) {
         return err_set(e, "a virtio device needs a free virtio bus to plug into");
     }
     if (queue_size < 2 || queue_size > VIRTQ_SIZE_MAX || queue_size & (queue_size - 1)) {
@@ -46,51 +44,41 @@ bool virtio_init(struct virtio_device *v, unsigned queues_n, unsigned queue_size
                        VIRTQ_SIZE_MAX);
     }
     v->queues_n = queues_n;
-    v->features_host = features | VIRTIO_BIT(VIRTIO_F_INDIRECT_DESC) |
+    c->features_host = features | VIRTIO_BIT(VIRTIO_F_INDIRECT_DESC) |
                        VIRTIO_BIT(VIRTIO_F_EVENT_IDX);
     for (unsigned q = 0; q < queues_n; q++) {
         v->vq[q].mem = v->dev.host->env.mem;
         v->vq[q].size_max = v->vq[q].size = queue_size;
     }
-    loop_work_init(&v->kick_work, v->dev.host->env.loop, virtio_work, v);
-    return true;
-}
-
-void virtio_exit(struct virtio_device *v)
-{
-    loop_work_cancel(&v->kick_work);
+    c->kick_work = device_work_new(&v->dev, virtio_work, e);
+    return c->kick_work;
 }
 
 void virtio_reset(struct virtio_device *v)
 {
+    struct virtio_core *c = v->core;
+
     v->epoch++;
     v->status = 0;
     v->features = 0;
     v->modern = false;
-    v->isr = 0;
-    atomic_store(&v->kicked, 0);
+    c->isr = 0;
+    atomic_store(&c->kicked, 0);
     for (unsigned q = 0; q < v->queues_n; q++) {
         virtq_reset(&v->vq[q]);
     }
     if (kind_of(v)->reset) {
         kind_of(v)->reset(v);
     }
-    if (v->isr_changed) {
-        v->isr_changed(v->transport);
-    }
-}
-
-void virtio_device_reset(struct device *d)
-{
-    virtio_reset(virtio_from(d));
+    c->isr_changed(c->transport);
 }
 
 /* ---- telling the driver ---------------------------------------------------------------- */
 
 static void interrupt(struct virtio_device *v, unsigned isr)
 {
-    v->isr |= isr;
-    v->isr_changed(v->transport);
+    v->core->isr |= isr;
+    v->core->isr_changed(v->core->transport);
 }
 
 void virtio_notify(struct virtio_device *v, unsigned q)
@@ -102,7 +90,7 @@ void virtio_notify(struct virtio_device *v, unsigned q)
 
 void virtio_config_changed(struct virtio_device *v)
 {
-    v->config_generation++;
+    v->core->config_generation++;
     if (v->status & VIRTIO_DRIVER_OK) {
         interrupt(v, VIRTIO_ISR_CONFIG);
     }
@@ -110,7 +98,7 @@ void virtio_config_changed(struct virtio_device *v)
 
 void virtio_break(struct virtio_device *v, const char *why)
 {
-    log_guest(v->dev.id, "the driver broke the rules (%s); the device stops until it is reset",
+    device_log_guest(&v->dev, "the driver broke the rules (%s); the device stops until it is reset",
               why);
     if (v->status & VIRTIO_NEEDS_RESET) {
         return;
@@ -123,17 +111,11 @@ void virtio_break(struct virtio_device *v, const char *why)
 
 /* ---- from the driver ------------------------------------------------------------------- */
 
-/* 3.1.1: not before DRIVER_OK.  Legacy drivers are known to kick earlier (3.1.2). */
-bool virtio_is_running(const struct virtio_device *v)
-{
-    return !(v->status & VIRTIO_NEEDS_RESET) && (v->status & VIRTIO_DRIVER_OK || !v->modern);
-}
-
 void virtio_kick(struct virtio_device *v, unsigned q)
 {
     if (q < v->queues_n) {
-        atomic_fetch_or(&v->kicked, VIRTIO_BIT(q));
-        loop_work_schedule(&v->kick_work);
+        atomic_fetch_or(&v->core->kicked, VIRTIO_BIT(q));
+        device_work_schedule(v->core->kick_work);
     }
 }
 
@@ -156,9 +138,9 @@ void virtio_status_write(struct virtio_device *v, uint8_t status)
     }
     if (added & VIRTIO_FEATURES_OK) {
         /* 3.1.1 step 5: the driver reads it back, and gives up when it is not there. */
-        if (v->features & ~(v->features_host | VIRTIO_BIT(VIRTIO_F_VERSION_1)) ||
+        if (v->features & ~(v->core->features_host | VIRTIO_BIT(VIRTIO_F_VERSION_1)) ||
             !virtio_has(v, VIRTIO_F_VERSION_1)) {
-            log_guest(v->dev.id, "the driver accepts features that we do not offer, or no "
+            device_log_guest(&v->dev, "the driver accepts features that we do not offer, or no "
                       "VERSION_1: 0x%llx", (unsigned long long)v->features);
             status &= ~VIRTIO_FEATURES_OK;
         } else {
@@ -195,10 +177,12 @@ uint64_t virtio_config_read(struct virtio_device *v, uint32_t off, unsigned size
     uint64_t val = 0;
 
     if (off + size > kind_of(v)->config_bytes) {
-        log_guest(v->dev.id, "read of %u bytes at %u, past the configuration", size, off);
+        device_log_guest(&v->dev, "read of %u bytes at %u, past the configuration", size, off);
         return 0;
     }
-    kind_of(v)->config_read(v, config);
+    if (kind_of(v)->config_read) {
+        kind_of(v)->config_read(v, config);
+    }
     memcpy(&val, config + off, size);
     return val;
 }
@@ -206,26 +190,43 @@ uint64_t virtio_config_read(struct virtio_device *v, uint32_t off, unsigned size
 void virtio_config_write(struct virtio_device *v, uint32_t off, unsigned size, uint64_t val)
 {
     if (!kind_of(v)->config_write || off + size > kind_of(v)->config_bytes) {
-        log_guest(v->dev.id, "write of %u bytes at %u of the configuration", size, off);
+        device_log_guest(&v->dev, "write of %u bytes at %u of the configuration", size, off);
         return;
     }
     kind_of(v)->config_write(v, off, size, val);
 }
 
-/* ---- state ----------------------------------------------------------------------------- */
+/* ---- as a bus --------------------------------------------------------------------------- */
 
-const struct device_state virtio_device_state[] = {
-    STATE(struct virtio_device, features),
-    STATE(struct virtio_device, isr),
-    STATE(struct virtio_device, config_generation),
-    STATE(struct virtio_device, status),
-    STATE(struct virtio_device, modern),
-    STATE_STRUCTS(struct virtio_device, vq, virtqueue_state),
-    { 0 },
+static const struct device_state core_state[] = {
+    STATE(struct virtio_core, features),
+    STATE(struct virtio_core, isr),
+    STATE(struct virtio_core, config_generation),
+    STATE(struct virtio_core, status),
+    STATE(struct virtio_core, modern),
+    STATE_STRUCTS(struct virtio_core, vq, virtqueue_state),
+    STATE_END,
 };
 
-bool virtio_after_load(struct virtio_device *v, struct err *e)
+static void bus_reset(struct device *d)
 {
+    virtio_reset(virtio_from(d));
+}
+
+static void bus_before_save(struct device *d)
+{
+    struct virtio_device *v = virtio_from(d);
+
+    v->core->features = v->features;
+    v->core->status = v->status;
+    v->core->modern = v->modern;
+}
+
+static bool bus_after_load(struct device *d, struct err *e)
+{
+    struct virtio_device *v = virtio_from(d);
+    struct virtio_core *c = v->core;
+
     for (unsigned n = 0; n < VIRTIO_QUEUES_MAX; n++) {
         struct virtqueue *q = &v->vq[n];
 
@@ -233,13 +234,49 @@ bool virtio_after_load(struct virtio_device *v, struct err *e)
             return err_set(e, "queue %u has an impossible size", n);
         }
     }
-    if (v->features & ~(v->features_host | VIRTIO_BIT(VIRTIO_F_VERSION_1) |
+    if (c->features & ~(c->features_host | VIRTIO_BIT(VIRTIO_F_VERSION_1) |
                         VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT))) {
         return err_set(e, "the saved device has features that this one has not");
     }
-    v->isr_changed(v->transport);
+    v->features = c->features;
+    v->status = c->status;
+    v->modern = c->modern;
+    c->isr_changed(c->transport);
     if (virtio_is_running(v)) {
         kick_all(v);
     }
+    return true;
+}
+
+static void bus_gone(struct device *d)
+{
+    free(virtio_from(d)->core);
+}
+
+static const struct device_bus virtio_bus = {
+    .reset = bus_reset,
+    .before_save = bus_before_save,
+    .after_load = bus_after_load,
+    .gone = bus_gone,
+    .state = core_state,
+};
+
+bool virtio_core_attach(struct device *d, struct device *transport,
+                        void (*isr_changed)(struct device *transport), struct err *e)
+{
+    struct virtio_device *v = virtio_from(d);
+    struct virtio_core *c = calloc(1, sizeof *c);
+
+    assert(d->cls->kind && kind_of(v)->kick && d->cls->size >= sizeof *v);
+    if (!c) {
+        return err_set(e, "out of memory for a virtio device");
+    }
+    c->v = v;
+    c->transport = transport;
+    c->isr_changed = isr_changed;
+    v->core = c;
+    v->vq = c->vq;
+    d->host->bus = &virtio_bus;
+    d->host->bus_data = c;
     return true;
 }

@@ -109,7 +109,7 @@ struct device *bench_add(struct bench *b, const struct device_class *cls, const 
     }
     must(device_realize(d, &b->env, &e), &e);
     *gpa = b->next_gpa;
-    for (unsigned n = 0; cls->regions && n < DEVICE_REGIONS_MAX && cls->regions[n].size; n++) {
+    for (unsigned n = 0; n < device_regions_n(d); n++) {
         must(device_map_region(d, n, b->next_gpa, &e), &e);
         b->next_gpa += ALIGN_UP(device_region_size(d, n), UINT64_C(0x10000));
     }
@@ -125,7 +125,7 @@ struct device *bench_add_virtio(struct bench *b, const char *class_name, const c
 
     t = bench_add(b, &virtio_mmio_class, legacy ? "" : "force-legacy=off", gpa, irq);
     d = make(b, device_class_find(class_name), options);
-    must(virtio_mmio_attach(t, d, &e), &e);
+    must(device_plug(d, t, &e), &e);
     must(device_realize(d, &b->env, &e), &e);
     device_reset(d);
     return d;

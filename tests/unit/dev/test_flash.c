@@ -37,7 +37,7 @@ static struct device *start(const char *drive)
     bench_finder(b, &f);
     CHECK(device_set(d, "size", "1M", &f, &e));
     CHECK(!drive || device_set(d, "drive", drive, &f, &e));
-    CHECK(device_realize(d, &b->env, &e) && cfi_flash_map(d, BASE, &e), "%s", e.text);
+    CHECK(device_realize(d, &b->env, &e) && device_map_region(d, 0, BASE, &e), "%s", e.text);
     device_reset(d);
     return d;
 }

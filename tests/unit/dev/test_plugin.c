@@ -111,7 +111,7 @@ static void test_bad(const char *folder)
         { "bad_none.so", "no DEVICE_PLUGIN()", 2 },
         { "bad_magic.so", "not what DEVICE_PLUGIN() makes", 2 },
         { "bad_version.so", "built for version 2.0", 2 },
-        { "bad_bus.so", "not on a 'virtio-bus'", 2 },
+        { "bad_bus.so", "needs a kind with kick()", 2 },
         { "bad_realize.so", "bad: there is no such hardware", 2 },
         { "bad_crash.so", "crashed when it was realized (bad address)", 1 },
         { "bad_abort.so", "crashed when it was realized (abort)", 1 },

@@ -3,7 +3,6 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "dev/devices.h"
-#include "dev/virtio/serial.h"
 #include "harness.h"
 
 #include <string.h>
@@ -43,7 +42,7 @@ static struct device *port(const char *class_name, const char *chardev, const ch
     if (nr) {
         device_set(p, "nr", nr, &f, e);
     }
-    if (!virtio_serial_attach(serial, p, e) || !device_realize(p, &b->env, e)) {
+    if (!device_plug(p, serial, e) || !device_realize(p, &b->env, e)) {
         device_free(p);
         return NULL;
     }
