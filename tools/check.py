@@ -28,6 +28,8 @@ SUITES = [
     ("sim", "whole clusters over the page protocol, from a seed", "meson", False),
     ("diff", "random instructions against qemu-aarch64 and between the engines", "meson", False),
     ("fuzz", "readers of text with random input", "meson", False),
+    ("cross", "all of it as an aarch64 program: unit tests, differences, guests",
+     ["tests/cross/run"], False),
     ("guest", "bare-metal guests on both engines against QEMU", ["tests/guest/run"], False),
     ("qtest", "devices driven by scripts, against QEMU", ["tests/qtest/run"], False),
     ("litmus", "the memory model on 1, 2 and 3 nodes", ["tests/boot/run", "--litmus"], False),

@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/mono.h"
+#include "base/relax.h"
 #include "cluster/wire.h"
 
 #include <assert.h>
@@ -296,7 +297,7 @@ ssize_t link_raw_recv(struct link *l, void *buf, size_t n)
             errno = EAGAIN;
             while ((k = recv(l->fd, buf, n, MSG_DONTWAIT)) < 0 && errno == EAGAIN &&
                    mono_now_ns() < end) {
-                __builtin_ia32_pause();
+                cpu_relax();
             }
         }
         while (k < 0 && (!spin_ns || errno == EAGAIN || errno == EINTR)) {

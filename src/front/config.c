@@ -99,13 +99,21 @@ static bool check_group(const struct opts *tree, const char *path, const struct 
     return !group || opts_check(group, rows, what, e);
 }
 
+#ifdef HAVE_JIT
+#define ENGINE_DEFAULT CONFIG_JIT
+#else
+#define ENGINE_DEFAULT CONFIG_INTERP
+#endif
+
 static bool engine_by_name(const char *name, enum config_engine *engine, struct err *e)
 {
     struct nearest near;
 
     if (!strcmp(name, "jit") || !strcmp(name, "tcg")) {
         *engine = CONFIG_JIT;
-        return true;
+        return ENGINE_DEFAULT == CONFIG_JIT ||
+               err_set(e, "accel %s: there is no translator for this host (x86-64 hosts have one); "
+                          "-accel interp interprets", name);
     }
     if (!strcmp(name, "interp")) {
         *engine = CONFIG_INTERP;
@@ -134,6 +142,7 @@ static bool read_engine(struct config *c, const struct opts *tree, struct err *e
     char copy[256], *save = NULL;
     bool any = false;
 
+    c->engine = ENGINE_DEFAULT;
     for (struct opts *a = list ? opts_first(list) : NULL; a; a = opts_next(a)) {
         if (!opts_check(a, accel_rows, "-accel", e)) {
             return false;

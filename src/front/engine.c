@@ -2,7 +2,7 @@
 #include "front/engine.h"
 
 #include "accel/emu/emu.h"
-#ifdef __x86_64__
+#ifdef HAVE_JIT
 #include "accel/jit/jit.h"
 #endif
 #include "base/base.h"
@@ -53,7 +53,7 @@ static const struct a64_model *model_find(const struct opts *cpu, struct err *e)
     return !cpu || opts_check(cpu, cpu_rows, "-cpu", e) ? model : NULL;
 }
 
-#ifdef __x86_64__
+#ifdef HAVE_JIT
 static bool jit_options_read(struct jit_options *o, const struct opts *a, struct err *e)
 {
     uint64_t mib = 0;
@@ -83,7 +83,7 @@ struct engine *engine_create(const struct config *c, struct err *e)
     g = calloc(1, sizeof *g);
     g->model = model;
     g->kind = c->engine;
-#ifdef __x86_64__
+#ifdef HAVE_JIT
     if (g->kind == CONFIG_JIT) {
         struct jit_options o = { .cold_runs = 2 };
         g->jit = jit_options_read(&o, c->accel, e) ? jit_new(&o, e) : NULL;
@@ -121,7 +121,7 @@ static void interp_engine_detach(void *ctx, struct a64_cpu *cpu)
 
 /* ---- the JIT, with the interpreter for what it leaves ------------------------------------- */
 
-#ifdef __x86_64__
+#ifdef HAVE_JIT
 static void jit_engine_run(void *ctx, struct a64_cpu *cpu)
 {
     jit_run(((struct engine *)ctx)->jit, cpu);
@@ -142,7 +142,7 @@ static void jit_engine_detach(void *ctx, struct a64_cpu *cpu)
 
 struct emu_engine engine_ops(struct engine *g)
 {
-#ifdef __x86_64__
+#ifdef HAVE_JIT
     if (g->jit) {
         return (struct emu_engine){
             .ctx = g,
@@ -164,7 +164,7 @@ struct emu_engine engine_ops(struct engine *g)
 
 void engine_info(struct engine *g, struct strbuf *out)
 {
-#ifdef __x86_64__
+#ifdef HAVE_JIT
     if (g->jit) {
         char text[2048];
         jit_print_stats(g->jit, text, sizeof text);
@@ -177,7 +177,7 @@ void engine_info(struct engine *g, struct strbuf *out)
 
 void engine_destroy(struct engine *g)
 {
-#ifdef __x86_64__
+#ifdef HAVE_JIT
     if (g) {
         jit_free(g->jit);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/vcpu.h"
 
+#include "base/relax.h"
 #include "vm/vm.h"
 
 #include <limits.h>
@@ -13,13 +14,6 @@
 
 /* Values of view_active. */
 enum { QUIESCENT, INSIDE, INSIDE_AND_AWAITED };
-
-static inline void cpu_relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-}
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
 {

@@ -1,9 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Guest memory as the host sees it: single-copy atomic moves and read-modify-writes. */
+/* Guest memory as the host sees it: single-copy atomic moves and read-modify-writes.
+ *
+ * Moves are ordered as the host's plain accesses are.  Read-modify-writes acquire and release;
+ * host_fence_release(), _released() and _acquired() make of both what Arm's ordered accesses are
+ * (B2.3.11).  Where the host orders stores and loads as x86 does most of them cost nothing. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+/* Before a store-release. */
+static inline void host_fence_release(void)
+{
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+/* After a load-acquire. */
+static inline void host_fence_acquired(void)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+/* After a store-release, which is also ordered before a later load-acquire. */
+static inline void host_fence_released(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* The same after a read-modify-write: with LOCK it is a fence by itself; Arm's CASAL or STLXR
+ * lets a later plain load, of which we make load-acquires, go ahead of its store. */
+static inline void host_fence_rmw_released(void)
+{
+#ifndef __x86_64__
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
 
 #define HOST_MOVE(T, to, from) (*(T *)(to) = *(const volatile T *)(from))
 
@@ -105,6 +136,33 @@ static inline bool host_cas16(void *host, uint64_t expect[2], const uint64_t dat
                        "+d"(expect[1])
                      : "b"(data[0]), "c"(data[1])
                      : "memory");
+    return ok;
+}
+#elif defined(__aarch64__)
+/* A compiler's __atomic of 16 bytes may take a lock, which an access of 8 bytes does not. */
+static inline bool host_cas16(void *host, uint64_t expect[2], const uint64_t data[2])
+{
+    uint64_t old[2], lo, hi;
+    uint32_t failed;
+
+    do {
+        /* LDAXP of 16 bytes is single-copy atomic only if the STLXP succeeds, so what does not
+         * match is stored back. */
+        __asm__ volatile("ldaxp %[o0], %[o1], [%[p]]\n\t"
+                         "cmp   %[o0], %[e0]\n\t"
+                         "ccmp  %[o1], %[e1], #0, eq\n\t"
+                         "csel  %[lo], %[d0], %[o0], eq\n\t"
+                         "csel  %[hi], %[d1], %[o1], eq\n\t"
+                         "stlxp %w[failed], %[lo], %[hi], [%[p]]"
+                         : [o0] "=&r"(old[0]), [o1] "=&r"(old[1]), [lo] "=&r"(lo),
+                           [hi] "=&r"(hi), [failed] "=&r"(failed)
+                         : [p] "r"(host), [e0] "r"(expect[0]), [e1] "r"(expect[1]),
+                           [d0] "r"(data[0]), [d1] "r"(data[1])
+                         : "cc", "memory");
+    } while (failed);
+    bool ok = old[0] == expect[0] && old[1] == expect[1];
+    expect[0] = old[0];
+    expect[1] = old[1];
     return ok;
 }
 #else

@@ -368,18 +368,31 @@ static inline void *mem_find(env *e, struct memop m, uint64_t va, unsigned bytes
     return a64_tlb_find(mem_set(e, m), va, bytes, t);
 }
 
-static inline void mem_acquire(struct memop m)
+static inline void mem_acquired(struct memop m)
 {
     if (m.acquire) {
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        host_fence_acquired();
     }
 }
 
-/* A store-release is also ordered before a later load-acquire (B2.3.11). */
+static inline void mem_release(struct memop m)
+{
+    if (m.release) {
+        host_fence_release();
+    }
+}
+
 static inline void mem_released(struct memop m)
 {
     if (m.release) {
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        host_fence_released();
+    }
+}
+
+static inline void mem_rmw_released(struct memop m)
+{
+    if (m.release) {
+        host_fence_rmw_released();
     }
 }
 
@@ -411,16 +424,16 @@ static inline val load(env *e, struct memop m, val addr)
         t[0] = 0;
         host_copy_in(t, p, 1u << m.size_log2);
     }
-    mem_acquire(m);
+    mem_acquired(m);
     return V(a64_extend(m, t[0]));
 }
 
 static inline void store(env *e, struct memop m, val addr, val data)
 {
     void *p = mem_find(e, m, addr.v, 1u << m.size_log2, A64_TLB_WRITE);
-
     uint64_t t[2] = { data.v, 0 };
 
+    mem_release(m);
     if (__builtin_expect(!p, 0)) {
         store_slow(e, m, addr.v, t);
     } else {
@@ -431,7 +444,7 @@ static inline void store(env *e, struct memop m, val addr, val data)
 
 static inline void load2(env *e, struct memop m, val addr, val *lo, val *hi)
 {
-    unsigned n = 1u << m.size_log2;
+    unsigned n = 1u << (m.size_log2 & 3);         /* (the compiler cannot know) */
     const char *p = mem_find(e, m, addr.v, 2 * n, A64_TLB_READ);
     uint64_t a[2] = { 0, 0 }, b[2] = { 0, 0 };
 
@@ -450,7 +463,7 @@ static inline void load2(env *e, struct memop m, val addr, val *lo, val *hi)
 
 static inline void store2(env *e, struct memop m, val addr, val lo, val hi)
 {
-    unsigned n = 1u << m.size_log2;
+    unsigned n = 1u << (m.size_log2 & 3);         /* (the compiler cannot know) */
     char *p = mem_find(e, m, addr.v, 2 * n, A64_TLB_WRITE);
     uint64_t a[2] = { lo.v, 0 }, b[2] = { hi.v, 0 };
 
@@ -476,7 +489,7 @@ static inline vec vload(env *e, struct memop m, val addr)
     } else {
         host_copy_in(&r, p, n);
     }
-    mem_acquire(m);
+    mem_acquired(m);
     return r;
 }
 
@@ -484,6 +497,7 @@ static inline void vstore(env *e, struct memop m, val addr, vec data)
 {
     void *p = mem_find(e, m, addr.v, 1u << m.size_log2, A64_TLB_WRITE);
 
+    mem_release(m);
     if (__builtin_expect(!p, 0)) {
         store_slow(e, m, addr.v, data.v.d);
     } else {
@@ -533,7 +547,7 @@ static inline val load_ex(env *e, struct memop m, val addr)
     if (!a64_load_ex(e->cpu, addr.v, m, 1, t)) {
         leave(e);
     }
-    mem_acquire(m);
+    mem_acquired(m);
     return V(t[0]);
 }
 
@@ -545,7 +559,7 @@ static inline void load_ex2(env *e, struct memop m, val addr, val *lo, val *hi)
     if (!a64_load_ex(e->cpu, addr.v, m, 2, t)) {
         leave(e);
     }
-    mem_acquire(m);
+    mem_acquired(m);
     *lo = V(t[0]);
     *hi = V(t[1]);
 }
@@ -558,6 +572,7 @@ static inline val store_ex2(env *e, struct memop m, val addr, val lo, val hi)
     if (!a64_store_ex(e->cpu, addr.v, m, 2, t, &status)) {
         leave(e);
     }
+    mem_rmw_released(m);
     return V(status);
 }
 
@@ -569,6 +584,7 @@ static inline val store_ex(env *e, struct memop m, val addr, val data)
     if (!a64_store_ex(e->cpu, addr.v, m, 1, t, &status)) {
         leave(e);
     }
+    mem_rmw_released(m);
     return V(status);
 }
 
@@ -585,6 +601,7 @@ static inline val atomic(env *e, enum atomic_op op, struct memop m, val addr, va
     if (!a64_atomic(e->cpu, addr.v, op, m, &v)) {
         leave(e);
     }
+    mem_rmw_released(m);
     return V(v);
 }
 
@@ -596,6 +613,7 @@ static inline val cas(env *e, struct memop m, val addr, val expect, val data)
     if (!a64_cas(e->cpu, addr.v, m, 1, x, d, old)) {
         leave(e);
     }
+    mem_rmw_released(m);
     return V(old[0]);
 }
 
@@ -608,6 +626,7 @@ static inline void cas2(env *e, struct memop m, val addr, const val expect[2], c
     if (!a64_cas(e->cpu, addr.v, m, 2, x, d, o)) {
         leave(e);
     }
+    mem_rmw_released(m);
     old[0] = V(o[0]);
     old[1] = V(o[1]);
 }
