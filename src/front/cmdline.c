@@ -13,7 +13,8 @@
 #include <string.h>
 
 enum kind {
-    FLAG, SET, VALUE, GROUP, LIST, NIC, SERIAL, MONITOR, QTEST, LOCAL_CPU, IS_LATER, IS_SECTION
+    FLAG, SET, VALUE, GROUP, LIST, NIC, SERIAL, MONITOR, QTEST, LOCAL_CPU, GLOBAL,
+    IS_LATER, IS_SECTION
 };
 
 struct option {
@@ -197,6 +198,25 @@ static bool lower_local_cpu(struct opts *tree, const char *text, struct err *e)
     return ok;
 }
 
+/* The short form has no escapes: the value is the rest. */
+static bool lower_global(struct opts *tree, const char *text, struct err *e)
+{
+    struct opts *at = list_append(tree, "global", e);
+    const char *dot = strchr(text, '.'), *equals = strchr(text, '=');
+    char driver[64], property[64];
+
+    if (!at) {
+        return false;
+    }
+    if (!dot || !equals || dot > equals) {
+        return opts_parse(at, text, NULL, e);
+    }
+    snprintf(driver, sizeof driver, "%.*s", (int)(dot - text), text);
+    snprintf(property, sizeof property, "%.*s", (int)(equals - dot - 1), dot + 1);
+    return opts_set(at, "driver", driver, e) && opts_set(at, "property", property, e) &&
+           opts_set(at, "value", equals + 1, e);
+}
+
 static bool lower(struct opts *tree, const struct option *o, const char *arg, struct err *e)
 {
     struct opts *at;
@@ -224,6 +244,8 @@ static bool lower(struct opts *tree, const struct option *o, const char *arg, st
         return lower_qtest(tree, arg, e);
     case LOCAL_CPU:
         return lower_local_cpu(tree, arg, e);
+    case GLOBAL:
+        return lower_global(tree, arg, e);
     case IS_LATER:
         return err_set(e, "is an option of QEMU that is not supported yet");
     case IS_SECTION:

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/nearest.h"
 #include "base/opts.h"
+#include "dev/devices.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -325,6 +326,26 @@ static bool read_devices(struct config *c, struct opts *tree, struct err *e)
     return true;
 }
 
+static bool read_globals(struct config *c, const struct opts *tree, struct err *e)
+{
+    static const char *const needed[] = { "driver", "property", "value" };
+    const struct opts *list = opts_sub(tree, "global");
+    const char *value;
+
+    for (struct opts *g = list ? opts_first(list) : NULL; g; g = opts_next(g)) {
+        for (unsigned i = 0; i < ARRAY_LEN(needed); i++) {
+            if (!opts_str_required(g, needed[i], &value, e)) {
+                return err_prefix(e, "-global");
+            }
+        }
+        if (!device_class_find(opts_str(g, "driver", ""))) {
+            return err_set(e, "-global: there is no device '%s'", opts_str(g, "driver", ""));
+        }
+    }
+    c->board.globals = list;
+    return true;
+}
+
 static bool read_serials(struct config *c, const struct opts *tree, struct err *e)
 {
     const struct opts *list = opts_sub(tree, "serial");
@@ -352,5 +373,6 @@ bool config_read(struct config *c, struct opts *tree, struct err *e)
     return read_machine(c, tree, e) && read_engine(c, tree, e) && read_memory(c, tree, e) &&
            config_read_smp(c, tree, e) && read_cluster(c, tree, e) &&
            config_read_numa(c, tree, e) && read_running(c, tree, e) &&
-           read_devices(c, tree, e) && read_serials(c, tree, e);
+           read_devices(c, tree, e) && read_globals(c, tree, e) &&
+           read_serials(c, tree, e);
 }

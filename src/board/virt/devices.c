@@ -42,24 +42,32 @@ static struct device_env device_env(const struct virt *b, const struct virt_conf
                                 .trace = c->trace };
 }
 
-static struct device *make(const char *cls_name, const char *id, struct err *e)
+/* With the options that -global gives to all of the class; NULL only when there is no memory.  The
+ * caller frees it, also when an option was wrong. */
+static struct device *make(const struct virt_config *c, const struct device_class *cls,
+                           const char *id, bool *ok, struct err *e)
 {
-    const struct device_class *cls = device_class_find(cls_name);
+    struct device *d = device_new(cls, id, e);
+    const struct opts *g = d && c->globals ? opts_first(c->globals) : NULL;
 
-    if (!cls) {
-        err_set(e, "there is no device '%s'", cls_name);
-        return NULL;
+    *ok = d;
+    for (; g && *ok; g = opts_next(g)) {
+        if (!strcmp(opts_str(g, "driver", ""), cls->name)) {
+            *ok = device_set(d, opts_str(g, "property", ""), opts_str(g, "value", ""), c->finder,
+                             e) || err_prefix(e, "-global");
+        }
     }
-    return device_new(cls, id, e);
+    return d;
 }
 
 static bool build_fixed(struct virt *b, const struct virt_config *c, unsigned n, struct err *e)
 {
     const struct virt_fixed_device *f = &fixed[n];
     struct device_env env = device_env(b, c);
-    struct device *d = b->fixed[n] = make(f->cls, NULL, e);
+    bool ok;
+    struct device *d = b->fixed[n] = make(c, device_class_find(f->cls), NULL, &ok, e);
 
-    if (!d) {
+    if (!ok) {
         return false;
     }
     if (n == FIXED_UART && c->serial[0] &&
@@ -80,9 +88,10 @@ static bool build_fixed(struct virt *b, const struct virt_config *c, unsigned n,
 static bool build_flash(struct virt *b, const struct virt_config *c, unsigned n, struct err *e)
 {
     struct device_env env = device_env(b, c);
-    struct device *d = b->flash[n] = device_new(&cfi_flash_class, NULL, e);
+    bool ok;
+    struct device *d = b->flash[n] = make(c, &cfi_flash_class, NULL, &ok, e);
 
-    return d && (!c->pflash[n] || device_set(d, "drive", c->pflash[n], c->finder, e)) &&
+    return ok && (!c->pflash[n] || device_set(d, "drive", c->pflash[n], c->finder, e)) &&
            device_realize(d, &env, e) &&
            device_map_region(d, 0, VIRT_FLASH_BASE + n * VIRT_FLASH_BYTES, e);
 }
@@ -93,9 +102,10 @@ static bool build_transport(struct virt *b, const struct virt_config *c, unsigne
                             struct err *e)
 {
     struct device_env env = device_env(b, c);
-    struct device *d = b->transport[n] = device_new(&virtio_mmio_class, NULL, e);
+    bool ok;
+    struct device *d = b->transport[n] = make(c, &virtio_mmio_class, NULL, &ok, e);
 
-    if (!d) {
+    if (!ok) {
         return false;
     }
     device_connect_irq(d, 0, virt_spi(b, VIRT_VIRTIO_SPI + n));
@@ -178,7 +188,8 @@ static bool build_user_device(struct virt *b, const struct virt_config *c, const
     const char *name = opts_str(o, "driver", "");
     const struct device_class *cls = device_class_open(name, e);
     struct device_env env = device_env(b, c);
-    struct device *d = cls ? device_new(cls, opts_str(o, "id", NULL), e) : NULL;
+    bool ok = false;
+    struct device *d = cls ? make(c, cls, opts_str(o, "id", NULL), &ok, e) : NULL;
 
     if (!d) {
         return false;
@@ -187,7 +198,7 @@ static bool build_user_device(struct virt *b, const struct virt_config *c, const
         device_set_plugin(d, name);
     }
     b->plugged[b->plugged_n++] = d;
-    return device_set_all(d, o, c->finder, e) && plug(b, d, opts_str(o, "bus", NULL), e) &&
+    return ok && device_set_all(d, o, c->finder, e) && plug(b, d, opts_str(o, "bus", NULL), e) &&
            device_realize(d, &env, e) &&
            (!on_platform_bus(d) || virt_platform_map(b, d, e));
 }

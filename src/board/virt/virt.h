@@ -62,6 +62,8 @@ struct virt_config {
     /* -device, in their order: each a node with `driver`, perhaps `id`, `bus`, and options. */
     unsigned devices_n;
     const struct opts *device[VIRT_DEVICES_MAX];
+    /* -global: a list of nodes with `driver`, `property`, `value`; or NULL. */
+    const struct opts *globals;
     const struct device_finder *finder; /* finds backends of devices; NULL: there are none */
     const struct trace *trace;          /* NULL: nothing is traced */
 };

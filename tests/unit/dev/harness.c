@@ -120,11 +120,14 @@ struct device *bench_add(struct bench *b, const struct device_class *cls, const 
 struct device *bench_add_virtio(struct bench *b, const char *class_name, const char *options,
                                 bool legacy, uint64_t *gpa, unsigned *irq)
 {
+    const struct device_class *cls;
     struct device *t, *d;
     struct err e;
 
     t = bench_add(b, &virtio_mmio_class, legacy ? "" : "force-legacy=off", gpa, irq);
-    d = make(b, device_class_find(class_name), options);
+    cls = device_class_open(class_name, &e);
+    must(cls, &e);
+    d = make(b, cls, options);
     must(device_plug(d, t, &e), &e);
     must(device_realize(d, &b->env, &e), &e);
     device_reset(d);

@@ -59,7 +59,7 @@ extern const struct device_finder *bench_finder(struct bench *b, struct device_f
 /* Makes, realizes, maps, connects and resets a device.  Its first interrupt is *irq. */
 struct device *bench_add(struct bench *b, const struct device_class *cls, const char *options,
                          uint64_t *gpa, unsigned *irq);
-/* A virtio device in a transport of its own. */
+/* A virtio device, or the plug-in at a path, in a transport of its own. */
 struct device *bench_add_virtio(struct bench *b, const char *class_name, const char *options,
                                 bool legacy, uint64_t *gpa, unsigned *irq);
 

@@ -42,6 +42,8 @@ static const struct device_class __attribute__((unused)) bad_class = {
     .name = "bad", .about = "wrong", .size = sizeof(struct device), .realize = bad_realize,
     .reset = bad_reset,
 #ifdef BAD_BUS
+    .bus = "pci",
+#elif defined BAD_KIND
     .bus = "virtio-bus",
 #endif
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plug-ins: the examples at work, and all that can be wrong with one.  Arguments: the folder of
- * the bad ones, then the examples. */
+ * the bad ones, the virtio device, then the others. */
 #include "../check.h"
 #include "base/base.h"
 #include "base/err.h"
@@ -59,6 +59,61 @@ static void test_counter(const char *path)
     bench_free(b);
 }
 
+#define TEXT (BENCH_RAM_GPA + 0x300000)
+
+static void echo_add(struct drv *d, const char *text, uint32_t room)
+{
+    struct drv_seg seg[] = {
+        { TEXT, 1, false }, { TEXT + 1, strlen(text) - 1, false },
+        { TEXT + 0x1000, room / 2, true }, { TEXT + 0x2000, room - room / 2, true },
+    };
+
+    bench_ram_write(d->b, TEXT, text, strlen(text));
+    drv_add(d, 0, seg, ARRAY_LEN(seg), 0);
+}
+
+static void test_echo(const char *path, bool legacy)
+{
+    struct bench *b = bench_new();
+    struct err e = { "" };
+    struct device *dev;
+    uint32_t id, len;
+    char said[9] = "";
+    uint8_t *blob;
+    unsigned irq;
+    struct drv d;
+    uint64_t g;
+    size_t n;
+
+    dev = bench_add_virtio(b, path, "max-bytes=10", legacy, &g, &irq);
+    CHECK(drv_start(&d, b, g, legacy, UINT64_C(1) << 32, 1, 8));
+    CHECK(bench_read32(b, g + 0x100) == 10, "its configuration");
+    echo_add(&d, "Pando 17", 10);
+    drv_kick(&d, 0);
+    CHECK(drv_used(&d, 0, &id, &len) && len == 8 && b->irq_level[irq]);
+    bench_ram_read(b, TEXT + 0x1000, said, 5);
+    bench_ram_read(b, TEXT + 0x2000, said + 5, 3);
+    CHECK(!strcmp(said, "PANDO 17"), "%s", said);
+    CHECK(bench_read32(b, g + 0x104) == 1);
+    /* What nobody has looked at is found after a load. */
+    echo_add(&d, "later", 5);
+    CHECK(device_save(dev, &blob, &n, &e), "%s", e.text);
+    drv_kick(&d, 0);
+    CHECK(bench_read32(b, g + 0x104) == 2 && drv_used(&d, 0, &id, &len));
+    bench_ram_write16(b, d.q[0].used + 2, 1);
+    CHECK(device_load(dev, blob, n, &e), "%s", e.text);
+    CHECK(bench_read32(b, g + 0x104) == 1);
+    bench_poll(b);
+    CHECK(bench_read32(b, g + 0x104) == 2 && bench_ram_read16(b, d.q[0].used + 2) == 2);
+    free(blob);
+    echo_add(&d, "more than that", 20);
+    drv_kick(&d, 0);
+    CHECK(bench_read32(b, g + 0x70) & 64, "too long a text needs a reset");
+    device_reset(dev);
+    CHECK(bench_read32(b, g + 0x70) == 0 && bench_read32(b, g + 0x104) == 0);
+    bench_free(b);
+}
+
 /* Makes it in a process of its own; what that says and how it ends. */
 static int make(const char *folder, const char *name, char *said, size_t n)
 {
@@ -111,7 +166,8 @@ static void test_bad(const char *folder)
         { "bad_none.so", "no DEVICE_PLUGIN()", 2 },
         { "bad_magic.so", "not what DEVICE_PLUGIN() makes", 2 },
         { "bad_version.so", "built for version 2.0", 2 },
-        { "bad_bus.so", "needs a kind with kick()", 2 },
+        { "bad_bus.so", "not on a 'pci'", 2 },
+        { "bad_kind.so", "needs a kind with kick()", 2 },
         { "bad_realize.so", "bad: there is no such hardware", 2 },
         { "bad_crash.so", "crashed when it was realized (bad address)", 1 },
         { "bad_abort.so", "crashed when it was realized (abort)", 1 },
@@ -137,7 +193,10 @@ static void test_bad(const char *folder)
 
 int main(int argc, char **argv)
 {
-    for (int i = 2; i < argc; i++) {
+    for (int legacy = 0; legacy < 2; legacy++) {
+        test_echo(argv[2], legacy);
+    }
+    for (int i = 3; i < argc; i++) {
         test_counter(argv[i]);
     }
     test_bad(argv[1]);
