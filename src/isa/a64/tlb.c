@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* A slot id is set * A64_TLB_SLOTS + slot + 1, so that 0 ends a chain. */
 static uint32_t slot_id(const struct a64_tlb_set *s, unsigned slot)
@@ -27,18 +28,40 @@ static struct a64_tlb_entry *entry_of(struct a64_tlb_set *s, unsigned slot)
     return slot < 2 * A64_TLB_N ? &s->write[slot - A64_TLB_N] : &s->exec[slot - 2 * A64_TLB_N];
 }
 
-static unsigned gpa_bucket(uint64_t gpa_page)
+static unsigned slot_at(uint64_t va, enum a64_tlb_table t)
 {
-    return (gpa_page ^ gpa_page >> 12) & (A64_TLB_GPA_BUCKETS - 1);
+    unsigned base = t == A64_TLB_READ ? 0 : t == A64_TLB_WRITE ? A64_TLB_N : 2 * A64_TLB_N;
+
+    return base + a64_tlb_index(va, t);
 }
 
-static void slot_drop(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
+static bool slot_used(const struct a64_tlb_set *s, unsigned slot)
+{
+    return s->used[slot / 64] >> slot % 64 & 1;
+}
+
+/* ---- chains by guest-physical page ---- */
+
+static unsigned gpa_bucket(uint64_t gpa_page)
+{
+    return (gpa_page ^ gpa_page >> 16) & (A64_TLB_GPA_BUCKETS - 1);
+}
+
+static void chain_add(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
 {
     struct a64_tlb_slot *p = &s->slot[slot];
+    uint32_t *head = &tlb->bucket[gpa_bucket(p->gpa_page)];
 
-    if (!(s->used[slot / 64] >> slot % 64 & 1)) {
-        return;
+    p->next = *head;
+    p->prev = 0;
+    if (*head) {
+        slot_of(tlb, *head)->prev = slot_id(s, slot);
     }
+    *head = slot_id(s, slot);
+}
+
+static void chain_remove(struct a64_tlb *tlb, const struct a64_tlb_slot *p)
+{
     if (p->prev) {
         slot_of(tlb, p->prev)->next = p->next;
     } else {
@@ -47,25 +70,72 @@ static void slot_drop(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
     if (p->next) {
         slot_of(tlb, p->next)->prev = p->prev;
     }
+}
+
+/* ---- slots ---- */
+
+static void slot_drop(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
+{
+    if (!slot_used(s, slot)) {
+        return;
+    }
+    if (tlb->linked) {
+        chain_remove(tlb, &s->slot[slot]);
+    }
     s->used[slot / 64] &= ~(UINT64_C(1) << slot % 64);
-    *entry_of(s, slot) = (struct a64_tlb_entry){ A64_TLB_NONE, 0 };
+    s->used_n--;
+    entry_of(s, slot)->tag = A64_TLB_NONE;
     tlb->drops++;
 }
 
-static void slot_link(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot, uint64_t gpa_page)
+/* The slot becomes that of `f`; its entry is the caller's. */
+static void slot_take(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot,
+                      const struct a64_tlb_fill *f)
 {
     struct a64_tlb_slot *p = &s->slot[slot];
-    uint32_t *head = &tlb->bucket[gpa_bucket(gpa_page)];
 
-    p->gpa_page = gpa_page;
-    p->next = *head;
-    p->prev = 0;
-    if (*head) {
-        slot_of(tlb, *head)->prev = slot_id(s, slot);
+    if (!slot_used(s, slot)) {
+        s->used[slot / 64] |= UINT64_C(1) << slot % 64;
+        s->used_words[slot / 4096] |= UINT64_C(1) << slot / 64 % 64;
+        s->used_n++;
+    } else if (tlb->linked) {
+        chain_remove(tlb, p);
     }
-    *head = slot_id(s, slot);
-    s->used[slot / 64] |= UINT64_C(1) << slot % 64;
+    p->gpa_page = f->gpa >> 12;
+    p->size_log2 = f->size_log2;
+    p->guarded = f->guarded;
+    if (tlb->linked) {
+        chain_add(tlb, s, slot);
+    }
 }
+
+/* The lowest used slot that is not below `from`, or A64_TLB_SLOTS. */
+static unsigned slot_next(struct a64_tlb_set *s, unsigned from)
+{
+    unsigned w = from / 64;
+    uint64_t bits = w < A64_TLB_USED_WORDS ? s->used[w] >> from % 64 << from % 64 : 0;
+
+    while (!bits) {
+        uint64_t words;
+
+        if (++w >= A64_TLB_USED_WORDS) {
+            return A64_TLB_SLOTS;
+        }
+        words = s->used_words[w / 64] >> w % 64 << w % 64;
+        if (!words) {
+            w |= 63;
+            continue;
+        }
+        w = w / 64 * 64 + __builtin_ctzll(words);
+        bits = s->used[w];
+        if (!bits) {
+            s->used_words[w / 64] &= ~(UINT64_C(1) << w % 64);
+        }
+    }
+    return w * 64 + __builtin_ctzll(bits);
+}
+
+/* ---- sets ---- */
 
 static void set_drop_jumps(struct a64_tlb_set *s)
 {
@@ -79,32 +149,47 @@ static void set_drop_jumps(struct a64_tlb_set *s)
     }
 }
 
+/* What fresh memory is not yet: see "Size" in tlb.h. */
+static void set_mark_empty(struct a64_tlb_set *s)
+{
+    s->read[0].tag = s->write[0].tag = s->exec[0].tag = s->jump[0].key = A64_TLB_NONE;
+    s->read[A64_TLB_N - 1].tag = s->write[A64_TLB_N - 1].tag = A64_TLB_NONE;
+}
+
 static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
 {
-    for (unsigned w = 0; w < ARRAY_LEN(s->used); w++) {
-        while (s->used[w]) {
-            slot_drop(tlb, s, w * 64 + __builtin_ctzll(s->used[w]));
-        }
+    bool much = s->used_n > A64_TLB_KEEP_MAX;
+
+    for (unsigned i = slot_next(s, 0); i < A64_TLB_SLOTS; i = slot_next(s, i + 1)) {
+        slot_drop(tlb, s, i);
     }
     set_drop_jumps(s);
     memset(s->large_filter, 0, sizeof(s->large_filter));
     s->large_sizes = 0;
     s->has_global = s->has_large = false;
+    if (much) {
+        madvise(s, offsetof(struct a64_tlb_set, exec), MADV_DONTNEED);
+        set_mark_empty(s);
+    }
 }
 
 static struct a64_tlb_set *set_new(void)
 {
-    struct a64_tlb_set *s = aligned_alloc(64, ALIGN_UP(sizeof(*s), 64));
+    struct a64_tlb_set *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    if (!s) {
+    if (s == MAP_FAILED) {
         return NULL;
     }
-    memset(s, 0, sizeof(*s));
-    memset(s->read, 0xff, sizeof(s->read));
-    memset(s->write, 0xff, sizeof(s->write));
-    memset(s->exec, 0xff, sizeof(s->exec));
-    memset(s->jump, 0xff, sizeof(s->jump));
+    set_mark_empty(s);
     return s;
+}
+
+static void set_free(struct a64_tlb_set *s)
+{
+    if (s) {
+        munmap(s, sizeof(*s));
+    }
 }
 
 struct a64_tlb *a64_tlb_new(void)
@@ -137,9 +222,9 @@ void a64_tlb_free(struct a64_tlb *tlb)
         return;
     }
     for (unsigned i = 0; i < A64_TLB_SETS_MAX; i++) {
-        free(tlb->set[i]);
+        set_free(tlb->set[i]);
     }
-    free(tlb->empty);
+    set_free(tlb->empty);
     free(tlb);
 }
 
@@ -267,8 +352,6 @@ static unsigned large_hash(uint64_t va, unsigned size_log2)
 void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *host_page)
 {
     struct a64_tlb_set *s = f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur;
-    unsigned base = f->table == A64_TLB_READ ? 0 : f->table == A64_TLB_WRITE ? A64_TLB_N
-                                                                              : 2 * A64_TLB_N;
     bool high = f->va >> 55 & 1;
     unsigned slot;
     uint64_t page = f->va & ~UINT64_C(0xfff);
@@ -281,8 +364,8 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
         reselect(tlb);
         s = f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur;
     }
-    slot = base + a64_tlb_index(f->va, f->table);
-    slot_drop(tlb, s, slot);
+    slot = slot_at(f->va, f->table);
+    slot_take(tlb, s, slot, f);
     if (s->key.el1 && s->key.mmu && (!high || f->user)) {
         if (tlb->volatile_n < A64_TLB_VOLATILE_MAX) {
             tlb->volatile_slot[tlb->volatile_n] = slot_id(s, slot);
@@ -296,9 +379,6 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
         s->has_large = true;
     }
     s->has_global |= f->global;
-    s->slot[slot].size_log2 = f->size_log2;
-    s->slot[slot].guarded = f->guarded;
-    slot_link(tlb, s, slot, f->gpa >> 12);
     e = entry_of(s, slot);
     if (host_page) {
         *e = (struct a64_tlb_entry){ page, (uintptr_t)host_page - page };
@@ -310,9 +390,10 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
 
 bool a64_tlb_is_free(struct a64_tlb *tlb, const struct a64_tlb_fill *f)
 {
-    uint64_t tag = a64_tlb_entry(f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur, f->va, f->table)->tag;
+    struct a64_tlb_set *s = f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur;
 
-    return tag == A64_TLB_NONE || tag == (f->va & ~UINT64_C(0xfff));
+    return !slot_used(s, slot_at(f->va, f->table)) ||
+           a64_tlb_entry(s, f->va, f->table)->tag == (f->va & ~UINT64_C(0xfff));
 }
 
 void a64_tlb_drop_all(struct a64_tlb *tlb)
@@ -359,14 +440,12 @@ static void set_drop_range_slow(struct a64_tlb *tlb, struct a64_tlb_set *s, uint
 {
     uint64_t first = va << 8 >> 20, last = first + pages - 1;   /* page numbers, 44 bits */
 
-    for (unsigned w = 0; w < ARRAY_LEN(s->used); w++) {
-        for (uint64_t bits = s->used[w]; bits; bits &= bits - 1) {
-            unsigned slot = w * 64 + __builtin_ctzll(bits);
-            unsigned shift = s->slot[slot].size_log2 - 12;
-            uint64_t p = entry_of(s, slot)->tag << 8 >> 20;
-            if (p >> shift >= first >> shift && p >> shift <= last >> shift) {
-                slot_drop(tlb, s, slot);
-            }
+    for (unsigned i = slot_next(s, 0); i < A64_TLB_SLOTS; i = slot_next(s, i + 1)) {
+        unsigned shift = s->slot[i].size_log2 - 12;
+        uint64_t p = entry_of(s, i)->tag << 8 >> 20;
+
+        if (p >> shift >= first >> shift && p >> shift <= last >> shift) {
+            slot_drop(tlb, s, i);
         }
     }
     set_drop_jumps(s);
@@ -375,15 +454,9 @@ static void set_drop_range_slow(struct a64_tlb *tlb, struct a64_tlb_set *s, uint
 static void set_drop_page(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t va)
 {
     uint64_t page = va << 8 >> 20;
-    unsigned slots[3] = {
-        a64_tlb_index(va, A64_TLB_READ),
-        A64_TLB_N + a64_tlb_index(va, A64_TLB_WRITE),
-        2 * A64_TLB_N + a64_tlb_index(va, A64_TLB_EXEC),
-    };
-
-    for (unsigned i = 0; i < ARRAY_LEN(slots); i++) {
-        if (entry_of(s, slots[i])->tag << 8 >> 20 == page) {
-            slot_drop(tlb, s, slots[i]);
+    for (enum a64_tlb_table t = A64_TLB_READ; t <= A64_TLB_EXEC; t++) {
+        if (a64_tlb_entry(s, va, t)->tag << 8 >> 20 == page) {
+            slot_drop(tlb, s, slot_at(va, t));
         }
     }
     unsigned group = va >> 12 & (A64_TLB_JUMP_PAGES - 1);
@@ -428,11 +501,27 @@ void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16
     }
 }
 
+static void link_all(struct a64_tlb *tlb)
+{
+    for (unsigned n = 0; n < tlb->set_n; n++) {
+        struct a64_tlb_set *s = tlb->set[n];
+
+        for (unsigned i = slot_next(s, 0); i < A64_TLB_SLOTS; i = slot_next(s, i + 1)) {
+            chain_add(tlb, s, i);
+        }
+    }
+    tlb->linked = true;
+}
+
 void a64_tlb_drop_gpa(struct a64_tlb *tlb, uint64_t gpa, bool keep_read)
 {
     uint64_t page = gpa >> 12;
-    uint32_t id = tlb->bucket[gpa_bucket(page)];
+    uint32_t id;
 
+    if (!tlb->linked) {
+        link_all(tlb);
+    }
+    id = tlb->bucket[gpa_bucket(page)];
     while (id) {
         struct a64_tlb_set *s = tlb->set[(id - 1) / A64_TLB_SLOTS];
         unsigned slot = (id - 1) % A64_TLB_SLOTS;

@@ -18,8 +18,15 @@
  *   - With the MMU off there is one set per EL.
  * Any other change of the regime (TCR, MAIR, SCTLR.WXN …) is a64_tlb_drop_all().
  *
- * Dropping by guest-physical page follows a hash chain through all slots of all sets.  Dropping
- * by VA knows about blocks: entries made from a translation larger than 4 KiB all go.
+ * Size.  The tables are large (512 MiB of reach) and touched lazily: a set is zeroed memory that
+ * the host gives page by page, and an entry of zeroes is an empty one.  (Its tag is that of VA 0,
+ * which has its place in entry 0 of a table only, or ends an access that begins in the last page
+ * of all: entries 0 and N - 1 start as A64_TLB_NONE.)  A bitmap of two levels tells the used
+ * slots, so that dropping a set costs what is in it.
+ *
+ * Dropping by guest-physical page follows a hash chain through all slots of all sets; chains are
+ * kept from the first such drop on (a machine whose rights nobody takes away never needs them).
+ * Dropping by VA knows about blocks: entries made from a translation larger than 4 KiB all go.
  *
  * Threads.  All functions are for the vCPU's own thread, or for another thread while the vCPU is
  * quiescent (parked at a safepoint or outside of guest code, and kept there). */
@@ -29,12 +36,14 @@
 #include <stdint.h>
 
 enum {
-    A64_TLB_BITS = 12,                  /* read and write tables */
+    A64_TLB_BITS = 17,                  /* read and write tables */
     A64_TLB_N = 1 << A64_TLB_BITS,
     A64_TLB_EXEC_N = 256,
     A64_TLB_SLOTS = 2 * A64_TLB_N + A64_TLB_EXEC_N,
     A64_TLB_SETS_MAX = 16,
-    A64_TLB_GPA_BUCKETS = 4096,
+    A64_TLB_USED_WORDS = (A64_TLB_SLOTS + 63) / 64,
+    A64_TLB_KEEP_MAX = 1 << 15,         /* a set dropped with more slots returns its memory */
+    A64_TLB_GPA_BUCKETS = 1 << 16,
     A64_TLB_VOLATILE_MAX = 128,
     A64_TLB_JUMP_PAGES = 64,            /* jump cache: this many pages … */
     A64_TLB_JUMP_PER_PAGE = 256,        /* … of this many entries */
@@ -45,7 +54,7 @@ enum {
 enum {
     A64_TLB_MMIO = 1,                   /* addend is gpa - va: the walk need not be repeated */
 };
-#define A64_TLB_NONE (~UINT64_C(0))     /* tag of an empty entry */
+#define A64_TLB_NONE (~UINT64_C(0))     /* tag of an entry that was dropped */
 
 struct a64_tlb_entry {
     uint64_t tag;
@@ -54,7 +63,7 @@ struct a64_tlb_entry {
 
 /* The JIT's: where the translation of the code at a virtual address is. */
 struct a64_jump {
-    uint64_t key;                       /* va | mode bit; ~0 = empty */
+    uint64_t key;                       /* va; A64_TLB_NONE or as fresh memory: empty */
     const void *code;
 };
 
@@ -78,7 +87,9 @@ struct a64_tlb_set {
     uint64_t age;
     uint64_t large_filter[4];           /* Bloom filter of the large translations in the set */
     uint32_t large_sizes;               /* bit n: translations of 2^n bytes are in the set */
-    uint64_t used[A64_TLB_SLOTS / 64];
+    unsigned used_n;                    /* slots */
+    uint64_t used_words[(A64_TLB_USED_WORDS + 63) / 64];    /* bit of a word: may be nonzero */
+    uint64_t used[A64_TLB_USED_WORDS];
     struct a64_tlb_slot {
         uint64_t gpa_page : 52, size_log2 : 8, guarded : 1;
         uint32_t next, prev;            /* slot ids in the chain of the gpa, 0 = end */
@@ -100,6 +111,7 @@ struct a64_tlb {
     struct a64_tlb_set *set[A64_TLB_SETS_MAX];
     unsigned set_n;
     bool el1, pan, mmu, kernel_ng;
+    bool linked;                        /* slots are in the chains of `bucket` */
     uint16_t asid;
     uint64_t ttbr0, ttbr1;
     uint64_t clock;

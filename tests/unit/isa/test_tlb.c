@@ -4,6 +4,10 @@
 
 #include "../check.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
 #define KVA UINT64_C(0xffff800010000000)
 #define UVA UINT64_C(0x0000aaaab0007000)
 
@@ -139,11 +143,155 @@ static void test_many_contexts(void)
     a64_tlb_free(t);
 }
 
-int main(void)
+/* The reach: all pages of an area as large as a table at once, and each goes alone. */
+static void test_reach(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+    unsigned wrong = 0;
+
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    CHECK(!hit(t, 5, A64_TLB_READ) && !hit(t, 5, A64_TLB_EXEC));    /* as fresh memory */
+    CHECK(!hit(t, ((uint64_t)A64_TLB_N << 12) + 5, A64_TLB_READ));
+    CHECK(!a64_tlb_find(t->cur, ~UINT64_C(2), 8, A64_TLB_READ));    /* ends at VA 4 */
+    CHECK(!a64_tlb_find(t->cur, ~UINT64_C(2), 8, A64_TLB_WRITE));
+    for (uint64_t i = 0; i < A64_TLB_N; i++) {
+        put(t, i << 12, (i + 7) << 12, A64_TLB_READ, 12, false, true);
+        put(t, i << 12, (i + 7) << 12, A64_TLB_WRITE, 12, false, true);
+    }
+    for (uint64_t i = 0; i < A64_TLB_N; i++) {
+        wrong += !hit(t, i << 12, A64_TLB_READ) || !hit(t, i << 12, A64_TLB_WRITE) ||
+                 a64_tlb_gpa(t->cur, i << 12, A64_TLB_READ) != (i + 7) << 12;
+    }
+    CHECK(wrong == 0);
+    CHECK(t->cur->used_n == 2 * A64_TLB_N);
+    a64_tlb_drop_gpa(t, 1007 << 12, true);              /* chains what is there */
+    CHECK(hit(t, 1000 << 12, A64_TLB_READ) && !hit(t, 1000 << 12, A64_TLB_WRITE));
+    a64_tlb_drop_va(t, 2000 << 12, 100, 1, false);
+    CHECK(hit(t, 1999 << 12, A64_TLB_READ) && hit(t, 2100 << 12, A64_TLB_READ));
+    CHECK(!hit(t, 2000 << 12, A64_TLB_WRITE) && !hit(t, 2099 << 12, A64_TLB_READ));
+    CHECK(t->cur->used_n == 2 * A64_TLB_N - 1 - 200);
+    a64_tlb_drop_asid(t, 1);
+    CHECK(t->cur->used_n == 0);
+    for (uint64_t i = 0; i < A64_TLB_N; i++) {
+        wrong += hit(t, i << 12, A64_TLB_READ) || hit(t, i << 12, A64_TLB_WRITE);
+    }
+    for (unsigned i = 0; i < A64_TLB_GPA_BUCKETS; i++) {
+        wrong += t->bucket[i] != 0;
+    }
+    CHECK(wrong == 0);
+    /* Its memory has gone back and is used again. */
+    CHECK(!hit(t, 5, A64_TLB_READ) && !hit(t, 5, A64_TLB_WRITE));
+    put(t, 0x5000, 0x6000, A64_TLB_READ, 12, false, true);
+    CHECK(hit(t, 0x5000, A64_TLB_READ));
+    a64_tlb_free(t);
+}
+
+/* ---- against a list of what was installed: nothing that was dropped is ever hit ---- */
+
+struct live {
+    uint64_t va, gpa;
+    unsigned ctx, size_log2;
+    enum a64_tlb_table table;
+    bool global, gone;
+};
+enum { LIVE_MAX = 6000, CTX_N = 13, ROUNDS = 12 };
+
+static uint64_t rng_state;
+
+static unsigned rng(unsigned n)
+{
+    rng_state = rng_state * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (rng_state >> 33) % n;
+}
+
+static void enter(struct a64_tlb *t, unsigned ctx)
+{
+    a64_tlb_set_el(t, 1, true);
+    a64_tlb_set_regime(t, true, ctx, (uint64_t)ctx << 20, 0x2000);
+    a64_tlb_set_el(t, 0, true);
+}
+
+static void drop_something(struct a64_tlb *t, struct live *l, unsigned n)
+{
+    unsigned how = rng(8), asid = rng(CTX_N);
+    struct live pick = l[rng(n)];
+    uint64_t pages = rng(2) ? 1 : 1 + rng(200), first = pick.va >> 12, last = first + pages - 1;
+    bool all = rng(2), keep_read = rng(2);
+
+    if (how == 0) {
+        a64_tlb_drop_asid(t, asid);
+    } else if (how < 4) {
+        a64_tlb_drop_va(t, pick.va, pages, asid, all);
+    } else {
+        a64_tlb_drop_gpa(t, pick.gpa, keep_read);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        unsigned shift = l[i].size_log2 - 12;
+        uint64_t p = l[i].va >> 12 >> shift;
+
+        if (how == 0) {
+            l[i].gone |= l[i].ctx == asid && !l[i].global;
+        } else if (how < 4) {
+            l[i].gone |= (all || l[i].global || l[i].ctx == asid) && p >= first >> shift &&
+                         p <= last >> shift;
+        } else {
+            l[i].gone |= l[i].gpa >> 12 == pick.gpa >> 12 &&
+                         (!keep_read || l[i].table == A64_TLB_WRITE);
+        }
+    }
+}
+
+static void test_random(uint64_t seed)
+{
+    struct a64_tlb *t = a64_tlb_new();
+    static struct live l[LIVE_MAX];
+    unsigned n = 0, stale = 0, hits = 0;
+
+    rng_state = seed;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned c = 0; c < CTX_N; c++) {
+            enter(t, c);
+            for (unsigned i = 0; i < LIVE_MAX / CTX_N / ROUNDS; i++, n++) {
+                l[n] = (struct live){
+                    /* Each its own page of its own context; some share their entry. */
+                    .va = (uint64_t)(rng(4) << 17 | rng(64) << 7 | (n & 127)) << 12,
+                    .gpa = (uint64_t)rng(300) << 12, .ctx = c, .global = rng(8) == 0,
+                    .size_log2 = rng(6) ? 12 : 21, .table = rng(3),
+                };
+                for (unsigned k = 0; k < n; k++) {
+                    if (l[k].va == l[n].va && l[k].ctx == c && l[k].table == l[n].table) {
+                        l[k].ctx = CTX_N;       /* replaced */
+                    }
+                }
+                put(t, l[n].va, l[n].gpa, l[n].table, l[n].size_log2, l[n].global, true);
+            }
+        }
+        for (unsigned i = 0; i < 6; i++) {
+            drop_something(t, l, n);
+        }
+        for (unsigned c = 0; c < CTX_N; c++) {
+            enter(t, c);
+            for (unsigned i = 0; i < n; i++) {
+                if (l[i].ctx == c && hit(t, l[i].va, l[i].table)) {
+                    stale += l[i].gone;
+                    hits++;
+                }
+            }
+        }
+    }
+    CHECK(stale == 0, "seed %" PRIu64, seed);
+    CHECK(hits > LIVE_MAX / 4, "%u, seed %" PRIu64, hits, seed);
+    a64_tlb_free(t);
+}
+
+int main(int argc, char **argv)
 {
     test_find();
     test_contexts();
     test_drops();
     test_many_contexts();
+    test_reach();
+    test_random(argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL));
     return check_result();
 }
