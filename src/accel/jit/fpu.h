@@ -7,10 +7,13 @@
  *   primitives        (vop_*, called by translated code) the same: they do not look at MXCSR,
  *                     but for the host arithmetic of softfp/fp_host.h, which checks the mode and
  *                     raises only what FPSR has already.
+ *   helpers           whatever only computes with integers (memory accesses, devices, exceptions,
+ *                     translation) the same: it neither looks at MXCSR nor changes it.
  *   all other C       as it was outside of the engine: round to nearest.
  *
+ * Reading MXCSR waits for all arithmetic in flight, some 15 ns: hence not at each call.
  * jit_fpu_leave() on the way to C makes cpu->fpsr complete; jit_fpu_enter() goes back, with
- * whatever FPCR and FPSR have become.  Both are a store and a compare if nothing has changed. */
+ * whatever FPCR and FPSR have become. */
 #pragma once
 #include "isa/a64/cpu.h"
 #include "isa/softfp/softfp.h"

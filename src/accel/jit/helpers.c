@@ -161,20 +161,44 @@ static bool help(struct a64_cpu *cpu, uint32_t what)
     }
 }
 
+/* No floating point here, not in devices either: fpu.h. */
 bool jit_helper_mem(struct a64_cpu *cpu)
 {
-    bool leaves;
+    return access(cpu);
+}
 
-    jit_fpu_leave(cpu);
-    leaves = access(cpu);
-    jit_fpu_enter(cpu);
-    return leaves;
+/* Might the helper compute with floating point, or look at FPCR or FPSR? */
+static bool uses_fp(const struct a64_cpu *cpu, uint32_t what)
+{
+    const uint64_t *s = cpu->jit_scratch;
+
+    switch ((enum a64_helper)(what >> 12)) {
+    case A64_H_INTERP:
+    case A64_H_INTERP_END:
+        /* The group of SIMD and floating point (C4.1: op0 x111), MRS and MSR. */
+        return (s[3] >> 25 & 7) == 7 || (s[3] & 0xffd00000) == 0xd5100000;
+    case A64_H_SYSREG_READ:
+    case A64_H_SYSREG_WRITE:
+        return (s[0] & ~UINT64_C(1)) == A64_SYSREG(3, 3, 4, 4, 0);  /* FPCR, FPSR */
+    case A64_H_SYS_OP:
+    case A64_H_PSTATE_WRITE:
+    case A64_H_RAISE:
+    case A64_H_ERET:
+    case A64_H_DSB:
+    case A64_H_DC_ZVA:
+        return false;
+    default:
+        return true;
+    }
 }
 
 bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
 {
     bool leaves;
 
+    if (!uses_fp(cpu, what)) {
+        return help(cpu, what);
+    }
     jit_fpu_leave(cpu);
     leaves = help(cpu, what);
     jit_fpu_enter(cpu);

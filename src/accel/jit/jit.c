@@ -176,6 +176,7 @@ static bool run_cold(struct jit_cpu *v, struct a64_cpu *cpu, uint64_t gpa)
     }
     ++*runs;
     v->stats.cold_runs++;
+    jit_fpu_leave(cpu);
     for (unsigned n = 0; n < BLOCK_INSNS_MAX && !cpu->poll; n++) {
         pc = cpu->pc;
         interp_run(cpu, 1);
@@ -183,7 +184,16 @@ static bool run_cold(struct jit_cpu *v, struct a64_cpu *cpu, uint64_t gpa)
             break;
         }
     }
+    jit_fpu_enter(cpu);
     return true;
+}
+
+/* The interpreter, from within translated code's floating-point state. */
+static void interp_inside(struct a64_cpu *cpu, unsigned insns)
+{
+    jit_fpu_leave(cpu);
+    interp_run(cpu, insns);
+    jit_fpu_enter(cpu);
 }
 
 /* The block at pc, whose page is in the exec TLB or can be brought there.  NULL: an exception
@@ -199,12 +209,12 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
         return NULL;
     }
     if (!a64_tlb_find(cpu->tlb->cur, cpu->pc, 4, A64_TLB_EXEC)) {
-        interp_run(cpu, 1);             /* may not be cached: one at a time */
+        interp_inside(cpu, 1);          /* may not be cached: one at a time */
         return NULL;
     }
     guarded = a64_tlb_guarded(cpu->tlb->cur, cpu->pc);
     if (guarded && cpu->btype) {
-        interp_run(cpu, 1);             /* checks the branch target */
+        interp_inside(cpu, 1);          /* checks the branch target */
         return NULL;
     }
     mode |= guarded ? A64_MODE_GUARDED : 0;
@@ -215,7 +225,7 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
     b = jit_cache_find(v->cache, gpa, mode);
     v->stats.lookups++;
     if (!b && v->jit->opt.regions_max && v->jit->stats.blocks >= v->jit->opt.regions_max) {
-        interp_run(cpu, 64);
+        interp_inside(cpu, 64);
         return NULL;
     }
     if (b) {
@@ -242,9 +252,7 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         }
         if (!a64_mode_of(cpu, &mode)) {
             v->stats.interp_steps++;
-            jit_fpu_leave(cpu);
-            interp_run(cpu, 1);
-            jit_fpu_enter(cpu);
+            interp_inside(cpu, 1);
             continue;
         }
         if (v->mode_seen[cpu->el] != mode) {
@@ -256,9 +264,7 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         if (j->key == cpu->pc) {
             return j->code;
         }
-        jit_fpu_leave(cpu);
         b = block_at(v, cpu, mode);
-        jit_fpu_enter(cpu);
         if (b && (b->mode & A64_MODE_GUARDED)) {
             return jit_run_view(v->cache, b->entry);    /* always comes by here: see block_at() */
         }
