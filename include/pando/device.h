@@ -542,11 +542,16 @@ struct device_plugin {
 #define DEVICE_PLUGIN_LINKAGE extern
 #endif
 
+/* In Pando's own tree a class is a row of src/dev/devices.def instead: one file can be both. */
+#ifdef PANDO_IN_TREE
+#define DEVICE_PLUGIN(cls_)
+#else
 #define DEVICE_PLUGIN(cls_) \
     DEVICE_PLUGIN_LINKAGE const struct device_plugin pando_device_plugin \
         __attribute__((visibility("default"))); \
     const struct device_plugin pando_device_plugin = { \
         DEVICE_PLUGIN_MAGIC, DEVICE_ABI_MAJOR, DEVICE_ABI_MINOR, \
         (uint32_t)sizeof(struct device_class), &(cls_) };
+#endif
 
 #endif

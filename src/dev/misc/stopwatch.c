@@ -7,15 +7,15 @@
  *   0x08  char  data[128]                0x08  u64 status    read
  *
  * Both may lie in one page.  Drivers use 32-bit or 64-bit accesses.  The commands are below;
- * time is the guest's. */
-#include "base/base.h"
-#include "pando/device.h"
+ * time is the guest's.  This file is a plug-in as well: `make -C examples/stopwatch device`. */
+#include <pando/device.h>
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define STOPWATCH_TIMEOUT_MAX_S 10
+#define NS_PER_S INT64_C(1000000000)
 
 enum { REGION_MEM, REGION_REGS };
 enum stopwatch_state { STOPWATCH_RUNNING, STOPWATCH_RESET, STOPWATCH_PAUSED };
@@ -40,7 +40,7 @@ struct stopwatch {
 
 static struct stopwatch *from(struct device *d)
 {
-    return CONTAINER_OF(d, struct stopwatch, dev);
+    return (struct stopwatch *)d;       /* the first member */
 }
 
 static int64_t now_ns(const struct stopwatch *s)
@@ -136,7 +136,7 @@ static void stopwatch_wr_command(struct device *d, unsigned i, uint64_t v)
 {
     struct stopwatch *s = from(d);
 
-    if (v >= ARRAY_LEN(commands)) {
+    if (v >= sizeof commands / sizeof commands[0]) {
         device_log_guest(d, "there is no command %" PRIu64, v);
     } else if (!commands[v].run(s)) {
         device_log_guest(d, "command %s in state %" PRIu64 " has no effect", commands[v].name,
@@ -211,7 +211,7 @@ static bool stopwatch_after_load(struct device *d, struct err *e)
     }
     s->since_ns = now_ns(s) - s->elapsed_ns;
     if (s->timeout_armed) {
-        device_timer_arm(s->timeout, now_ns(s) + MAX(s->timeout_left_ns, INT64_C(0)));
+        device_timer_arm(s->timeout, now_ns(s) + s->timeout_left_ns);   /* perhaps it is over */
     }
     set_irq(s, s->irq_raised);
     return true;
@@ -236,3 +236,5 @@ const struct device_class stopwatch_class = {
     .before_save = stopwatch_before_save,
     .after_load = stopwatch_after_load,
 };
+
+DEVICE_PLUGIN(stopwatch_class)
