@@ -56,7 +56,7 @@ static const struct a64_model *model_find(const struct opts *cpu, struct err *e)
 #ifdef HAVE_JIT
 static bool jit_options_read(struct jit_options *o, const struct opts *a, struct err *e)
 {
-    uint64_t mib = 0;
+    uint64_t mib = 0, cold = 0;
 
     if (!a) {
         return true;
@@ -64,10 +64,12 @@ static bool jit_options_read(struct jit_options *o, const struct opts *a, struct
     o->opt_none = !strcmp(opts_str(a, "opt", "full"), "none");
     o->dump = opts_str(a, "dump", NULL);
     if (!opts_u64(a, "tb-size", 0, 2, 1024, &mib, e) ||
-        !opts_u64(a, "max-regions", 0, 0, UINT64_MAX, &o->regions_max, e)) {
+        !opts_u64(a, "max-regions", 0, 0, UINT64_MAX, &o->regions_max, e) ||
+        !opts_u64(a, "cold-runs", o->cold_runs, 0, 255, &cold, e)) {
         return err_prefix(e, "-accel jit");
     }
     o->cache_mib = mib;
+    o->cold_runs = cold;
     return true;
 }
 #endif

@@ -24,6 +24,14 @@ CODE(do_simd_load, "ldr q0, [x0]");
 CODE(do_eret_illegal, "mov x9, #0x3d5\nmsr spsr_el1, x9\nadr x9, 1f\nmsr elr_el1, x9\neret\n1: nop\nnop");
 CODE(do_daif, "msr daifset, #2\nmsr daifclr, #2");
 CODE(do_dc_zva, "dc zva, x0");
+CODE(do_dczid, "mrs x0, dczid_el0\nsvc #3");
+CODE(do_vbar, "mrs x1, vbar_el1\nmsr vbar_el1, x0\nmrs x0, vbar_el1\nmsr vbar_el1, x1");
+CODE(do_context, "msr contextidr_el1, x0\nmrs x0, contextidr_el1");
+CODE(do_spsr, "msr spsr_el1, x0\nmrs x0, spsr_el1");
+CODE(do_esr, "msr esr_el1, x0\nmrs x0, esr_el1");
+CODE(do_daif_all, "mrs x1, daif\nmsr daif, x0\nmrs x0, daif\nmsr daif, x1");
+CODE(do_daif_clear, "mrs x1, daif\nmsr daifset, #15\nmsr daifclr, #5\nmrs x0, daif\nmsr daif, x1");
+CODE(do_fpen, "mov x1, #0x300000\nmsr cpacr_el1, xzr\nisb\nfmov d0, #1.0");
 CODE(do_mrs_el1, "mrs x0, sctlr_el1");
 CODE(do_ctr, "mrs x0, ctr_el0\nsvc #2");
 CODE(do_wfi, "wfi");
@@ -49,6 +57,19 @@ static void el0(const char *name, uint64_t (*fn)(uint64_t, uint64_t), uint64_t a
     print_fault(name, (uint64_t)fn);
 }
 
+/* Registers that are fields, with the bits that are kept. */
+static void fields(void)
+{
+    print("VBAR %lx\n", do_vbar(0xffff12345678a800, 0));
+    print("CONTEXTIDR %lx\n", do_context(0x9abcdef0, 0));
+    print("SPSR %lx ESR %lx\n", do_spsr(0xf03003c5, 0), do_esr(0xfedcba98, 0));
+    for (unsigned i = 0; i < 16; i++) {
+        print(" %lx", do_daif_all(~UINT64_C(0x3c0) | i << 6, 0));
+    }
+    print("\nDAIFClr %lx\n", do_daif_clear(0, 0));
+    print("DCZID %lx\n", READ_REG(dczid_el0));
+}
+
 static void from_el1(void)
 {
     el1("svc", do_svc, 0);
@@ -68,6 +89,9 @@ static void from_el1(void)
     el1("nothing there", do_load, 0xb000000);
     print("FAR %lx\n", fault.far);
     el1("nothing there, store", do_store, 0xb000000);
+    el1("FP switched off", do_fpen, 0);
+    WRITE_REG(cpacr_el1, 3 << 20);
+    ISB();
     WRITE_REG(cpacr_el1, 0);
     ISB();
     el1("fp off", do_fp, 0);
@@ -111,12 +135,20 @@ static void from_el0(void)
     ISB();
     try_el0((uint64_t)do_ctr, 0);           /* returns to where LR was: an abort at 0 */
     print("EL0 ctr, UCT=1: x0 %lx\n", fault.x0);
+    el0("dczid, DZE=0", do_dczid, 0);
+    print("x0 %lx\n", fault.x0);
+    WRITE_REG(sctlr_el1, 0x30d04800);       /* DZE */
+    ISB();
+    el0("dczid, DZE=1", do_dczid, 0);
+    print("x0 %lx\n", fault.x0);
+    el0("ctr, UCT=0 again", do_ctr, 0);
 }
 
 void guest_main(void)
 {
     print("CurrentEL %lx DAIF %lx SPSel %lx\n", READ_REG(CurrentEL), READ_REG(daif),
           READ_REG(SPSel));
+    fields();
     from_el1();
     from_el0();
     print("done\n");

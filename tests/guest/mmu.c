@@ -96,6 +96,12 @@ static uint64_t load_unpriv(uint64_t va, uint64_t b)
     return v;
 }
 
+static uint64_t zero(uint64_t va, uint64_t b)
+{
+    __asm__ volatile("dc zva, %0" : : "r"(va) : "memory");
+    return va;
+}
+
 static void report(const char *what)
 {
     if (fault.taken) {
@@ -115,11 +121,33 @@ static void loads_and_stores(const char *what, uint64_t va)
     report("store");
     try_el1(load_unpriv, va, 0);
     report("ldtr");
+    try_el1(zero, va + 0x100, 0);
+    report("dc zva");
+    try_el1(zero, va + 0x165, 0);
+    report("dc zva, not aligned");
 }
 
-/* svc #9; ldr x0, [x0]; svc #1; str x0, [x0]; svc #2 at +0, +4, +12 */
+/* Which bytes does DC ZVA clear? */
+static void zeroes(uint64_t va, uint8_t *page, unsigned at)
+{
+    unsigned first = 256, last = 0;
+
+    for (unsigned i = 0; i < 256; i++) {
+        ((volatile uint8_t *)page)[i] = 0xee;
+    }
+    try_el1(zero, va + at, 0);
+    for (unsigned i = 0; i < 256; i++) {
+        if (!((volatile uint8_t *)page)[i]) {
+            first = first == 256 ? i : first;
+            last = i;
+        }
+    }
+    print("  dc zva at +%u: from %u to %u\n", at, first, last);
+}
+
+/* svc #9; ldr x0, [x0]; svc #1; str x0, [x0]; svc #2; dc zva, x0; svc #3 at +0, +4, +12, +20 */
 static const uint32_t user_code[] = {
-    0xd4000121, 0xf9400000, 0xd4000021, 0xf9000000, 0xd4000041,
+    0xd4000121, 0xf9400000, 0xd4000021, 0xf9000000, 0xd4000041, 0xd50b7420, 0xd4000061,
 };
 
 static void user(const char *what, uint64_t code, unsigned at, uint64_t a)
@@ -147,6 +175,14 @@ static void permissions(uint8_t *page, uint64_t code_pa)
     user("EL0 load", code, 4, va);
     user("EL0 store", code, 12, va);
     user("EL0 fetch, UXN", va, 0, 0);
+    user("EL0 dc zva, DZE = 0", code, 20, va);
+    WRITE_REG(sctlr_el1, READ_REG(sctlr_el1) | 1 << 14);
+    ISB();
+    user("EL0 dc zva", code, 20, va);
+    user("EL0 dc zva where nothing is", code, 20, va + (UINT64_C(1) << 39) + 0x31);
+    zeroes(va, page, 64);
+    zeroes(va, page, 128 + 63);
+    zeroes(va, page, 1);
     map(va, pa, PAGE_ATTR | AP_USER | AP_RO);
     flush_va(va, 0);
     loads_and_stores("user read-only", va);

@@ -6,6 +6,7 @@
 
 #include "a64.gen.h"
 #include "isa/a64/cpu.h"
+#include "isa/a64/debug.h"
 #include "isa/a64/exception.h"
 #include "isa/a64/mem.h"
 #include "isa/a64/model.h"
@@ -90,6 +91,9 @@ static bool access(struct a64_cpu *cpu)
     }
     if (info & GEN_MI_STORE) {
         v->stats.slow_stores++;
+        if (GEN_MI_SIZE(info) == 6) {
+            return !a64_dc_zva(cpu, cpu->jit_scratch[0]);
+        }
         return !store(cpu, info, m);
     }
     v->stats.slow_loads++;
@@ -117,6 +121,19 @@ void jit_helper_pure(struct a64_cpu *cpu, uint32_t what)
     s[0] = a64_pauth(cpu, s[0], s[1], s[2]);
 }
 
+/* The block goes on if what it was translated for still holds. */
+static bool sysreg_write(struct a64_cpu *cpu)
+{
+    uint64_t *s = cpu->jit_scratch;
+    unsigned before, now;
+
+    if (!a64_mode_of(cpu, &before) || !a64_sysreg_write(cpu, s[0], s[1], s[2])) {
+        return true;
+    }
+    cpu->pc += 4;
+    return !a64_mode_of(cpu, &now) || now != before || cpu->poll;
+}
+
 static bool help(struct a64_cpu *cpu, uint32_t what)
 {
     struct jit_cpu *v = cpu->jit;
@@ -133,10 +150,7 @@ static bool help(struct a64_cpu *cpu, uint32_t what)
     case A64_H_SYSREG_READ:
         return !a64_sysreg_read(cpu, s[0], s[1], &s[0]);
     case A64_H_SYSREG_WRITE:
-        if (a64_sysreg_write(cpu, s[0], s[1], s[2])) {
-            cpu->pc += 4;
-        }
-        return true;
+        return sysreg_write(cpu);
     case A64_H_SYS_OP:
         return !a64_sys_op(cpu, s[0], s[1], s[2]);
     case A64_H_PSTATE_WRITE:
@@ -156,6 +170,11 @@ static bool help(struct a64_cpu *cpu, uint32_t what)
         return false;
     case A64_H_DC_ZVA:
         return !a64_dc_zva(cpu, s[0]);
+    case A64_H_UNMASKED:
+        cpu->pc += 4;
+        a64_debug_update(cpu);
+        a64_interrupt_recheck(cpu);
+        return cpu->poll || cpu->debug_slow;
     default:
         return interpret(cpu, s[3]);
     }

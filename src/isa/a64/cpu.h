@@ -77,6 +77,15 @@ struct a64_bus {
 
 enum { A64_DEBUG_MAX = 16, A64_PMU_MAX = 6 };
 
+/* Bits of a64_cpu.attention (whose bytes are in the order of a little-endian host). */
+enum {
+    A64_ATT_LINES = 0xffff,
+    A64_ATT_DEBUG = 0xff << 16,
+    A64_ATT_DSB = 1 << 24,      /* maintenance that the next DSB completes */
+    A64_ATT_ZVA0 = 1 << 25,     /* DC ZVA traps at EL0 */
+    A64_ATT_CTR0 = 1 << 26,     /* CTR_EL0 traps at EL0 */
+};
+
 struct a64_cpu {
     uint64_t x[31];
     uint64_t sp;            /* the current stack pointer; the other is in sp_el[] */
@@ -99,8 +108,16 @@ struct a64_cpu {
     uint8_t daif;           /* bits 3:0 = D A I F */
     uint8_t pan, uao, btype, ss, il, ssbs, dit;
 
-    /* Lines from the interrupt controller, set by other threads (with poll). */
-    _Atomic uint8_t irq_line, fiq_line;
+    /* What a fast path has to look at first, as one word for translated code (A64_ATT_*). */
+    union {
+        struct {
+            /* Lines from the interrupt controller, set by other threads (with poll). */
+            _Atomic uint8_t irq_line, fiq_line;
+            uint8_t debug_on;           /* MDSCR_EL1.SS or MDE: a64_debug_update() */
+            uint8_t att;                /* the rest of A64_ATT_* */
+        };
+        uint32_t attention;
+    };
 
     struct a64_bus bus;
     const struct a64_model *model;

@@ -39,6 +39,7 @@ void a64_debug_update(struct a64_cpu *cpu)
     for (unsigned i = 0; mde && i < cpu->model->watchpoint_n; i++) {
         watch_n += cpu->dbgwcr[i] & 1;
     }
+    cpu->debug_on = (cpu->mdscr_el1 & (MDSCR_SS | MDSCR_MDE)) != 0;
     cpu->debug_slow = slow;
     cpu->watch_n = watch_n;
 }

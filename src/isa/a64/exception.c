@@ -9,6 +9,7 @@
 #include "isa/a64/mmu.h"
 #include "isa/a64/model.h"
 #include "isa/a64/sysbits.h"
+#include "isa/a64/sysreg.h"
 #include "isa/a64/tlb.h"
 
 #include <inttypes.h>
@@ -57,6 +58,7 @@ void a64_cpu_reset(struct a64_cpu *cpu)
     cpu->daif = 15;
     cpu->pan = cpu->uao = cpu->btype = cpu->ss = cpu->il = cpu->ssbs = cpu->dit = 0;
     cpu->ex_addr = cpu->ic_page = ~UINT64_C(0);
+    cpu->att = A64_ATT_DSB >> 24;           /* there may be maintenance from before the reset */
 #define SR(name, field, op0, op1, crn, crm, op2, access, feat, reset, ...) cpu->field = reset;
 #define SRN(...)
 #define SRM(...)
@@ -73,6 +75,7 @@ void a64_cpu_reset(struct a64_cpu *cpu)
     a64_tlb_set_el(cpu->tlb, 1, false);
     a64_regime_update(cpu);
     a64_debug_update(cpu);
+    a64_sctlr_update(cpu);
 }
 
 /* ---- entry ---- */
@@ -90,6 +93,14 @@ static void log_entry(const struct a64_cpu *cpu, unsigned vector)
                  cpu->esr_el1 & 0x1ffffff, cpu->far_el1);
     }
     log_text("\n");
+}
+
+/* a64_debug_update(), where EL and DAIF are all that changed: mostly nothing is on. */
+static void debug_recheck(struct a64_cpu *cpu)
+{
+    if (cpu->debug_on || cpu->debug_slow || cpu->il) {
+        a64_debug_update(cpu);
+    }
 }
 
 static void enter(struct a64_cpu *cpu, unsigned vector, uint64_t ret)
@@ -115,7 +126,7 @@ static void enter(struct a64_cpu *cpu, unsigned vector, uint64_t ret)
     }
     a64_set_el_sp(cpu, 1, 1);
     cpu->pc = cpu->vbar_el1 + group + vector;
-    a64_debug_update(cpu);
+    debug_recheck(cpu);
 }
 
 void a64_exception(struct a64_cpu *cpu, unsigned ec, uint32_t iss, unsigned ret_off)
@@ -232,7 +243,7 @@ void a64_exception_return(struct a64_cpu *cpu, uint64_t target)
                  cpu->pc, spsr);
     }
     cpu->ex_addr = ~UINT64_C(0);            /* ERET clears the local monitor (D1.4.4) */
-    a64_debug_update(cpu);
+    debug_recheck(cpu);
     a64_interrupt_recheck(cpu);
 }
 

@@ -418,7 +418,15 @@ bool a64_dc_zva(struct a64_cpu *cpu, uint64_t va)
     struct part p = { .cpu = cpu, .va = block, .n = 64, .out = zeroes };
     /* To Device memory it is an alignment fault (C5.3.19). */
     unsigned flags = PART_WRITE | PART_UNALIGNED;
-    return part_access(&p, flags);
+    uint64_t pc = cpu->pc;
+
+    if (part_access(&p, flags)) {
+        return true;
+    }
+    if (cpu->pc != pc) {
+        cpu->far_el1 = va;      /* the address as the instruction gave it (D17.2.40) */
+    }
+    return false;
 }
 
 /* ---- instructions ---- */

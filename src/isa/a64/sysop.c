@@ -60,6 +60,7 @@ static bool ic_ivau(struct a64_cpu *cpu, uint64_t va)
     /* The others are told at the next DSB: once a page is enough. */
     if (cpu->ic_page != page) {
         cpu->ic_page = page;
+        cpu->att |= A64_ATT_DSB >> 24;
         cpu->bus.icache_broadcast(cpu->bus.ctx, page, 4096);
     }
     return true;
@@ -69,6 +70,7 @@ static bool ic_all(struct a64_cpu *cpu, bool broadcast)
 {
     cpu->bus.icache_local(cpu->bus.ctx, 0, ~UINT64_C(0));
     if (broadcast) {
+        cpu->att |= A64_ATT_DSB >> 24;
         cpu->bus.icache_broadcast(cpu->bus.ctx, 0, ~UINT64_C(0));
     }
     return true;
@@ -102,6 +104,7 @@ static bool cache_user(struct a64_cpu *cpu, uint32_t enc, unsigned rt, uint64_t 
 void a64_dsb(struct a64_cpu *cpu)
 {
     cpu->ic_page = ~UINT64_C(0);
+    cpu->att &= ~(A64_ATT_DSB >> 24);
     cpu->bus.maintenance_wait(cpu->bus.ctx);
 }
 
@@ -207,6 +210,7 @@ static bool tlbi(struct a64_cpu *cpu, uint32_t enc, uint64_t v)
     }
     tlbi_apply(cpu, &op);
     if (!local) {
+        cpu->att |= A64_ATT_DSB >> 24;
         cpu->bus.tlbi_broadcast(cpu->bus.ctx, &op);
     }
     return true;

@@ -164,10 +164,19 @@ RD(pfr0)
     return cpu->model->id_aa64pfr0 | (uint64_t)gic << 24;
 }
 
+void a64_sctlr_update(struct a64_cpu *cpu)
+{
+    uint64_t v = cpu->sctlr_el1;
+
+    cpu->att &= ~((A64_ATT_ZVA0 | A64_ATT_CTR0) >> 24);
+    cpu->att |= ((v & SCTLR_DZE ? 0 : A64_ATT_ZVA0) | (v & SCTLR_UCT ? 0 : A64_ATT_CTR0)) >> 24;
+}
+
 WR(sctlr)
 {
     uint64_t old = cpu->sctlr_el1, change = old ^ v;
     cpu->sctlr_el1 = v;
+    a64_sctlr_update(cpu);
     if (change & (SCTLR_M | SCTLR_A | SCTLR_WXN | SCTLR_C)) {
         a64_tlb_drop_all(cpu->tlb);
     }

@@ -33,6 +33,8 @@ bool a64_sysreg_write(struct a64_cpu *cpu, uint32_t enc, unsigned rt, uint64_t v
 bool a64_sys_op(struct a64_cpu *cpu, uint32_t enc, unsigned rt, uint64_t v);
 /* DSB: waits until this PE's broadcast maintenance is complete everywhere. */
 void a64_dsb(struct a64_cpu *cpu);
+/* After SCTLR_EL1 changed otherwise than by a64_sysreg_write(). */
+void a64_sctlr_update(struct a64_cpu *cpu);
 /* MSR (immediate). */
 bool a64_pstate_write(struct a64_cpu *cpu, unsigned op1, unsigned op2, unsigned crm);
 

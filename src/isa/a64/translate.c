@@ -36,7 +36,8 @@ static void translate_one(env *e, unsigned row)
 /* Rows that the table leaves to the interpreter, but for which this engine has helpers. */
 static bool for_interp(unsigned row)
 {
-    return (a64_rows[row].flags & A64_ROW_INTERP) && row != A64_I_msr_imm && row != A64_I_sys;
+    return (a64_rows[row].flags & A64_ROW_INTERP) && row != A64_I_msr_imm && row != A64_I_sys &&
+           row != A64_I_eret;
 }
 
 static void interpret(env *e)
@@ -140,6 +141,7 @@ void a64_gen_guest(struct gen_guest *g)
     g->pc_page = offsetof(struct a64_cpu, jit_pc_page);
     g->poll = offsetof(struct a64_cpu, poll);
     g->scratch = offsetof(struct a64_cpu, jit_scratch);
+    g->attention = offsetof(struct a64_cpu, attention);
     g->tlb = offsetof(struct a64_cpu, tlb);
     g->tlb_unpriv = offsetof(struct a64_tlb, unpriv);
     g->ex_addr = offsetof(struct a64_cpu, ex_addr);

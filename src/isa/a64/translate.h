@@ -28,7 +28,7 @@ enum a64_helper {
     A64_H_INTERP,               /* the instruction in scratch[3], by the interpreter */
     A64_H_INTERP_END,           /* the same, and leave in any case */
     A64_H_SYSREG_READ,          /* [0] enc, [1] rt → [0] */
-    A64_H_SYSREG_WRITE,         /* [0] enc, [1] rt, [2] value; always leaves */
+    A64_H_SYSREG_WRITE,         /* [0] enc, [1] rt, [2] value */
     A64_H_SYS_OP,               /* [0] enc, [1] rt, [2] value */
     A64_H_PSTATE_WRITE,         /* [0] op1 << 8 | op2 << 4 | crm */
     A64_H_RAISE,                /* [0] EC, [1] ISS, [2] ret_off; always leaves */
@@ -36,6 +36,7 @@ enum a64_helper {
     A64_H_PAUTH,                /* [0] op, [1] pointer, [2] modifier → [0] */
     A64_H_DSB,
     A64_H_DC_ZVA,               /* [0] address */
+    A64_H_UNMASKED,             /* PSTATE.DAIF has been written */
     A64_H_COUNT
 };
 

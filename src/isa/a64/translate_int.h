@@ -141,6 +141,12 @@ static inline ir_ref call(env *e, enum a64_helper h, ir_ref a, ir_ref b, ir_ref 
     return ir_emit(e->ir, IR_CALL, true, a, b, c, h);
 }
 
+/* Only if one of these A64_ATT_* bits is set at run time; there is no result. */
+static inline void call_if(env *e, uint32_t attention, enum a64_helper h, ir_ref a)
+{
+    ir_emit(e->ir, IR_CALL, true, a, 0, 0, (uint64_t)attention << 32 | h);
+}
+
 /* A helper that always leaves the block. */
 static inline void call_end(env *e, enum a64_helper h, ir_ref a, ir_ref b, ir_ref c)
 {

@@ -181,7 +181,22 @@ static inline void cas2(env *e, struct memop m, val addr, const val expect[2],
     give_up(e, false);
 }
 
-static inline void dc_zva(env *e, val addr) { call(e, A64_H_DC_ZVA, addr.r, 0, 0); }
+/* A store of 64 bytes of zero.  What is not aligned goes the slow way, for FAR_EL1 is the address
+ * as given. */
+static inline void dc_zva(env *e, val addr)
+{
+    struct memop m = { .size_log2 = 6, .ordered = true };
+
+    if ((e->b->model->dczid & 15) != 4) {
+        give_up(e, false);
+        return;
+    }
+    if (!(e->b->mode & A64_MODE_EL1)) {
+        call_if(e, A64_ATT_ZVA0, A64_H_DC_ZVA, addr.r);
+    }
+    access_op(e, IR_VSTORE, m, addr, ir_emit(e->ir, IR_VCONST, true, 0, 0, 0, 0), 0,
+              GEN_MI_VEC | GEN_MI_STORE);
+}
 
 static inline void barrier(env *e, enum barrier_kind k, unsigned crm)
 {
@@ -193,7 +208,16 @@ static inline void barrier(env *e, enum barrier_kind k, unsigned crm)
         }
         break;
     case BAR_DSB:
-        call(e, A64_H_DSB, 0, 0, 0);
+        if ((crm & 3) == 3 || !(crm & 3)) {     /* DSB ST and LD: as the host does anyway */
+            ir_emit(e->ir, IR_FENCE, true, 0, 0, 0, 0);
+        }
+        call_if(e, A64_ATT_DSB, A64_H_DSB, 0);
+        break;
+    case BAR_ISB:
+        /* The translation regime may have been written: look this address up in what is now
+         * the set's jump cache. */
+        ir_emit(e->ir, IR_EXITR, true, pc_rel(e, 4).r, 0, 0, 0);
+        e->ended = true;
         break;
     default:
         leave_to(e, 4);
@@ -217,17 +241,19 @@ static inline void prefetch(env *e, val addr)
 }
 
 /* ---- system ---- */
-/* Registers that are a field of the PE, without trap or side effect at this EL. */
-static inline int32_t plain_sysreg(env *e, uint32_t enc, bool write)
+/* Registers that are a field of the PE, without trap or side effect at this EL.  *mask: the bits
+ * that a write changes; the others are zero. */
+static inline int32_t plain_sysreg(env *e, uint32_t enc, uint64_t *mask)
 {
     bool el1 = e->b->mode & A64_MODE_EL1;
 
-    switch (enc) {
-    case A64_SYSREG(3, 3, 13, 0, 2): return offsetof(struct a64_cpu, tpidr_el0);
-    case A64_SYSREG(3, 3, 13, 0, 3):
-        return el1 || !write ? (int32_t)offsetof(struct a64_cpu, tpidrro_el0) : -1;
-    default:
-        break;
+    *mask = ~UINT64_C(0);
+    if (enc == A64_SYSREG(3, 3, 13, 0, 2)) {
+        return offsetof(struct a64_cpu, tpidr_el0);
+    }
+    if (enc == A64_SYSREG(3, 3, 13, 0, 3)) {
+        *mask = el1 ? ~UINT64_C(0) : 0;
+        return offsetof(struct a64_cpu, tpidrro_el0);
     }
     if (!el1) {
         return -1;
@@ -236,17 +262,31 @@ static inline int32_t plain_sysreg(env *e, uint32_t enc, bool write)
     case A64_SYSREG(3, 0, 13, 0, 4): return offsetof(struct a64_cpu, tpidr_el1);
     case A64_SYSREG(3, 0, 4, 1, 0): return offsetof(struct a64_cpu, sp_el[0]);
     case A64_SYSREG(3, 0, 4, 0, 1): return offsetof(struct a64_cpu, elr_el1);
-    case A64_SYSREG(3, 0, 4, 0, 0):
-        return write ? -1 : (int32_t)offsetof(struct a64_cpu, spsr_el1);
-    case A64_SYSREG(3, 0, 5, 2, 0):
-        return write ? -1 : (int32_t)offsetof(struct a64_cpu, esr_el1);
     case A64_SYSREG(3, 0, 6, 0, 0): return offsetof(struct a64_cpu, far_el1);
-    case A64_SYSREG(3, 0, 2, 0, 0):
-        return write ? -1 : (int32_t)offsetof(struct a64_cpu, ttbr0_el1);
-    case A64_SYSREG(3, 0, 2, 0, 1):
-        return write ? -1 : (int32_t)offsetof(struct a64_cpu, ttbr1_el1);
-    case A64_SYSREG(3, 0, 1, 0, 0):
-        return write ? -1 : (int32_t)offsetof(struct a64_cpu, sctlr_el1);
+    case A64_SYSREG(3, 0, 7, 4, 0): return offsetof(struct a64_cpu, par_el1);
+    case A64_SYSREG(3, 0, 12, 0, 0):
+        *mask = ~UINT64_C(0x7ff);
+        return offsetof(struct a64_cpu, vbar_el1);
+    case A64_SYSREG(3, 0, 4, 0, 0):
+        *mask = 0xffffffff;
+        return offsetof(struct a64_cpu, spsr_el1);
+    case A64_SYSREG(3, 0, 5, 2, 0):
+        *mask = 0xffffffff;
+        return offsetof(struct a64_cpu, esr_el1);
+    case A64_SYSREG(3, 0, 13, 0, 1):
+        *mask = 0xffffffff;
+        return offsetof(struct a64_cpu, contextidr_el1);
+    default:
+        break;
+    }
+    *mask = 0;                          /* what follows has effects when written */
+    switch (enc) {
+    case A64_SYSREG(3, 0, 1, 0, 0): return offsetof(struct a64_cpu, sctlr_el1);
+    case A64_SYSREG(3, 0, 1, 0, 2): return offsetof(struct a64_cpu, cpacr_el1);
+    case A64_SYSREG(3, 0, 2, 0, 0): return offsetof(struct a64_cpu, ttbr0_el1);
+    case A64_SYSREG(3, 0, 2, 0, 1): return offsetof(struct a64_cpu, ttbr1_el1);
+    case A64_SYSREG(3, 0, 2, 0, 2): return offsetof(struct a64_cpu, tcr_el1);
+    case A64_SYSREG(2, 0, 0, 2, 2): return offsetof(struct a64_cpu, mdscr_el1);
     default: return -1;
     }
 }
@@ -254,10 +294,37 @@ static inline int32_t plain_sysreg(env *e, uint32_t enc, bool write)
 #define SYSREG_FPCR A64_SYSREG(3, 3, 4, 4, 0)
 #define SYSREG_NZCV A64_SYSREG(3, 3, 4, 2, 0)
 #define SYSREG_DAIF A64_SYSREG(3, 3, 4, 2, 1)
+#define SYSREG_CTR A64_SYSREG(3, 3, 0, 0, 1)
+#define SYSREG_DCZID A64_SYSREG(3, 3, 0, 0, 7)
+
+static inline ir_ref sysreg_call(env *e, uint32_t enc)
+{
+    return call(e, A64_H_SYSREG_READ, ir_const(e->ir, enc), ir_const(e->ir, e->insn & 31), 0);
+}
+
+/* Constants of the model, but for EL0's traps. */
+static inline ir_ref sysreg_identity(env *e, uint32_t enc)
+{
+    struct ir *ir = e->ir;
+    bool el1 = e->b->mode & A64_MODE_EL1;
+    ir_ref dzp;
+
+    if (enc == SYSREG_CTR) {
+        return el1 ? ir_const(ir, e->b->model->ctr) : 0;
+    }
+    if (el1) {
+        return ir_const(ir, e->b->model->dczid);
+    }
+    dzp = ld_env(e, offsetof(struct a64_cpu, att), 0);          /* DZP, bit 4 */
+    dzp = ir_ubfx(ir, true, dzp, __builtin_ctz(A64_ATT_ZVA0 >> 24), 1);
+    dzp = ir_bin(ir, IR_SHL, true, dzp, ir_const(ir, 4));
+    return ir_bin(ir, IR_OR, true, dzp, ir_const(ir, e->b->model->dczid));
+}
 
 static inline val sysreg_read(env *e, uint32_t enc)
 {
-    int32_t off = plain_sysreg(e, enc, false);
+    uint64_t mask;
+    int32_t off = plain_sysreg(e, enc, &mask);
 
     if (off >= 0) {
         return R(ld_env(e, off, 3));
@@ -272,37 +339,52 @@ static inline val sysreg_read(env *e, uint32_t enc)
         ir_ref daif = ld_env(e, offsetof(struct a64_cpu, daif), 0);
         return R(ir_bin(e->ir, IR_SHL, true, daif, ir_const(e->ir, 6)));
     }
-    return R(call(e, A64_H_SYSREG_READ, ir_const(e->ir, enc), ir_const(e->ir, e->insn & 31), 0));
+    if (enc == SYSREG_CTR || enc == SYSREG_DCZID) {
+        ir_ref r = sysreg_identity(e, enc);
+        return R(r ? r : sysreg_call(e, enc));
+    }
+    return R(sysreg_call(e, enc));
+}
+
+/* PSTATE.DAIF = daif, of which `unmasks` tells that interrupts may now be taken. */
+static inline void daif_write(env *e, ir_ref daif, bool unmasks)
+{
+    st_env(e, offsetof(struct a64_cpu, daif), 0, daif);
+    if (unmasks) {
+        call_if(e, A64_ATT_LINES | A64_ATT_DEBUG, A64_H_UNMASKED, 0);
+    }
 }
 
 static inline void sysreg_write(env *e, uint32_t enc, val v)
 {
-    int32_t off = plain_sysreg(e, enc, true);
+    struct ir *ir = e->ir;
+    uint64_t mask;
+    int32_t off = plain_sysreg(e, enc, &mask);
 
-    if (off >= 0) {
-        st_env(e, off, 3, v.r);
+    if (off >= 0 && mask) {
+        st_env(e, off, 3, ~mask ? ir_bin(ir, IR_AND, true, v.r, ir_const(ir, mask)) : v.r);
     } else if (enc == SYSREG_NZCV) {
         nzcv_set(e, v);
+    } else if (enc == SYSREG_DAIF && (e->b->mode & A64_MODE_EL1)) {
+        daif_write(e, ir_ubfx(ir, true, v.r, 6, 4), true);
     } else {
-        call_end(e, A64_H_SYSREG_WRITE, ir_const(e->ir, enc), ir_const(e->ir, e->insn & 31), v.r);
+        call(e, A64_H_SYSREG_WRITE, ir_const(ir, enc), ir_const(ir, e->insn & 31), v.r);
     }
 }
 
 static inline void pstate_write(env *e, unsigned op1, unsigned op2, unsigned crm)
 {
     if (op1 == 3 && (op2 == 6 || op2 == 7) && (e->b->mode & A64_MODE_EL1)) {
-        if (op2 == 6) {                 /* DAIFSet: can only mask */
-            ir_ref daif = ld_env(e, offsetof(struct a64_cpu, daif), 0);
-            ir_ref r = ir_bin(e->ir, IR_OR, false, daif, ir_const(e->ir, crm));
-            st_env(e, offsetof(struct a64_cpu, daif), 0, r);
-            return;
-        }
-    } else if (!(op1 == 0 && op2 == 4)) {
+        bool set = op2 == 6;            /* DAIFSet: can only mask */
+        ir_ref daif = ld_env(e, offsetof(struct a64_cpu, daif), 0);
+        ir_ref k = ir_const(e->ir, set ? crm : ~crm & 15);
+        daif_write(e, ir_bin(e->ir, set ? IR_OR : IR_AND, false, daif, k), !set);
+    } else if (op1 == 0 && op2 == 4) {
+        /* PAN: the context for translated code stays. */
+        call(e, A64_H_PSTATE_WRITE, ir_const(e->ir, op1 << 8 | op2 << 4 | crm), 0, 0);
+    } else {
         give_up(e, true);
-        return;
     }
-    /* DAIFClr, PAN: the context for translated code stays. */
-    call(e, A64_H_PSTATE_WRITE, ir_const(e->ir, op1 << 8 | op2 << 4 | crm), 0, 0);
 }
 
 static inline void sys_op(env *e, uint32_t enc, val v)

@@ -624,7 +624,7 @@ static void leave(struct gen *g, const struct ir_op *p)
 static void call(struct gen *g, const struct ir_op *p)
 {
     const ir_ref arg[3] = { p->a, p->b, p->c };
-
+    uint8_t *over = NULL;
     bool pure = p->op == IR_CALLP;
 
     if (!pure) {
@@ -644,13 +644,21 @@ static void call(struct gen *g, const struct ir_op *p)
     }
     gen_clobber_ef(g);
     gen_save_live(g, p->op == IR_CALLC);
+    if (p->k >> 32) {                   /* only if one of these bits is set */
+        x64_rm(&g->c, 0xf7, 0, gen_at(g, g->guest->attention));         /* test dword */
+        x64_d(&g->c, p->k >> 32);
+        over = x64_jcc8(&g->c, CC_E);
+    }
     if (pure) {
         x64_mov_ri(&g->c, RAX, p->k);
         x64_call(&g->c, g->thunk[GEN_T_PURE]);
     } else {
         x64_store_i(&g->c, true, gen_at(g, g->guest->scratch + 24), p->k2);
-        x64_mov_ri(&g->c, RAX, p->pc | p->k << 12);
+        x64_mov_ri(&g->c, RAX, p->pc | (uint32_t)p->k << 12);
         x64_call(&g->c, g->thunk[GEN_T_CALL]);
+    }
+    if (over) {
+        x64_patch8(over, g->c.p);
     }
     if (p->op == IR_CALLC) {
         g->mf = 0;              /* from here on "those in memory" */

@@ -250,6 +250,11 @@ static void vstore(struct gen *g)
         return;
     }
     switch (size) {
+    case 6:                             /* DC ZVA */
+        for (unsigned i = 0; i < 64; i += 16) {
+            x64_vm(&g->c, 0x11 | OP_0F, d, 0, x64_idx(a, RAX, 0, p->k + i));
+        }
+        break;
     case 0: case 1:
         t = gen_tmp(g);
         x64_v(&g->c, 0x7e | OP_0F | OP_66, d, 0, t);                    /* vmovd r32, xmm */
