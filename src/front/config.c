@@ -48,6 +48,7 @@ static const struct opt_row accel_rows[] = {
     { "opt", OPT_ENUM, "full", "jit: none translates every instruction by itself", "full|none" },
     { "cold-runs", OPT_U64, "2", "jit: runs of a block in the interpreter before translation" },
     { "max-regions", OPT_U64, "0", "jit: interpret what comes after so many blocks; 0: no limit" },
+    { "cache", OPT_STR, NULL, "jit: directory that keeps translations for the next start" },
     { "dump", OPT_STR, NULL, "jit: op and out_asm, to standard error" },
     { "thread", OPT_ENUM, "multi", "one thread for each CPU", "multi" },
     { 0 },

@@ -134,8 +134,35 @@ static void has_code_set(struct jit *jit, uint64_t gpa)
     atomic_fetch_or_explicit(&jit->has_code[b / 64], UINT64_C(1) << b % 64, memory_order_seq_cst);
 }
 
-struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t gpa, unsigned mode,
-                                unsigned insn_n, uint64_t seen, bool *full)
+static struct jit_block *block_new(struct jit_cache *c, const struct gen_result *r, uint64_t gpa,
+                                   unsigned mode, unsigned insn_n)
+{
+    struct jit_block *b = &c->block[c->block_n++];
+
+    *b = (struct jit_block){
+        .gpa = gpa, .mode = mode, .entry = r->entry, .stale = r->stale, .insn_n = insn_n,
+    };
+    b->page_next = c->page[page_bucket(gpa)];
+    c->page[page_bucket(gpa)] = b;
+    c->used = r->end - c->rw;
+    c->jit->stats.host_bytes += r->end - r->entry;
+    c->jit->stats.cache_used = c->used;
+    return b;
+}
+
+/* Stale before it was born: the reader finds out at once. */
+static void publish(struct jit_cache *c, struct jit_block *b, uint64_t seen)
+{
+    b->valid = true;
+    if (atomic_load(&c->jit->invalidations) != seen) {
+        b->valid = false;
+    } else {
+        hash_insert(c, b);
+    }
+}
+
+struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t gpa,
+                                const struct a64_block *from, uint64_t seen, bool *full)
 {
     struct jit *jit = c->jit;
     struct jit_block *b = NULL;
@@ -148,22 +175,33 @@ struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t
         *full = true;
     } else if (gen_block(&v->gen, &v->ir, &jit->guest, c->thunk, c->rw + c->used, GEN_CODE_MAX,
                          gpa & 0xfff, c->block_n, &r)) {
-        b = &c->block[c->block_n++];
-        *b = (struct jit_block){
-            .gpa = gpa, .mode = mode, .entry = r.entry, .stale = r.stale, .insn_n = insn_n,
+        b = block_new(c, &r, gpa, from->mode, from->insn_n);
+        jit_keep(c, from, &v->gen.far, &r, false);
+        publish(c, b, seen);
+    }
+    pthread_mutex_unlock(&jit->lock);
+    return b;
+}
+
+struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m, uint64_t gpa,
+                                  unsigned mode, uint64_t seen)
+{
+    struct jit *jit = c->jit;
+    struct jit_block *b = NULL;
+    uint8_t *to;
+
+    pthread_mutex_lock(&jit->lock);
+    has_code_set(jit, gpa);
+    to = c->rw + ALIGN_UP(c->used, (size_t)16);
+    if (c->size - c->used >= m->code_bytes + 4096 && c->block_n < c->block_max) {
+        struct gen_result r = {
+            .entry = to + m->entry, .stale = to + m->stale, .end = to + m->code_bytes,
         };
-        b->page_next = c->page[page_bucket(gpa)];
-        c->page[page_bucket(gpa)] = b;
-        c->used = r.end - c->rw;
-        /* Stale before it was born: the reader finds out at once. */
-        b->valid = true;
-        if (atomic_load(&jit->invalidations) != seen) {
-            b->valid = false;
-        } else {
-            hash_insert(c, b);
-        }
-        jit->stats.host_bytes += r.end - r.entry;
-        jit->stats.cache_used = c->used;
+        jit_keep_place(c, m, to, c->block_n);
+        b = block_new(c, &r, gpa, mode, m->insn_n);
+        publish(c, b, seen);
+        jit->stats.blocks++;
+        jit->stats.guest_bytes += m->insn_n * 4;
     }
     pthread_mutex_unlock(&jit->lock);
     return b;

@@ -64,6 +64,7 @@ struct jit *jit_new(const struct jit_options *o, struct err *e)
         return NULL;
     }
     atomic_store(&jit->cache, c);
+    jit_keep_open(jit);
     return jit;
 }
 
@@ -73,6 +74,7 @@ void jit_free(struct jit *jit)
         return;
     }
     jit_cache_unref(jit, atomic_load(&jit->cache));
+    jit_persist_close(jit->persist);
     pthread_mutex_destroy(&jit->lock);
     free(jit);
 }
@@ -115,6 +117,7 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
     uint64_t seen = atomic_load(&jit->invalidations), begin = now_ns();
     struct a64_block b = {
         .code = code - (gpa >> 2 & 1023), .first = gpa >> 2 & 1023, .mode = mode,
+        .words = jit->persist ? &v->words : NULL,
         .model = cpu->model, .insn_max = jit->opt.opt_none ? 1 : BLOCK_INSNS_MAX,
     };
     struct jit_block *r;
@@ -130,7 +133,7 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
                 fprintf(stderr, "block %#" PRIx64 " mode %u\n", gpa, mode);
                 ir_dump(&v->ir, stderr);
             }
-            r = jit_cache_add(v, v->cache, gpa, mode, b.insn_n, seen, &full);
+            r = jit_cache_add(v, v->cache, gpa, &b, seen, &full);
             if (full) {
                 jit_flush(jit);
                 cache_follow(v, cpu);
@@ -228,6 +231,10 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
         interp_inside(cpu, 64);
         return NULL;
     }
+    if (b) {
+        return b;
+    }
+    b = jit_kept(v, cpu, gpa, mode, code);
     if (b) {
         return b;
     }
@@ -388,6 +395,13 @@ void jit_stats(struct jit *jit, struct jit_stats *s)
         stats_add(s, &v->stats);
     }
     pthread_mutex_unlock(&jit->lock);
+    if (jit->persist) {
+        struct jit_persist_stats k;
+        jit_persist_stats(jit->persist, &k);
+        s->kept_loaded = k.loaded;
+        s->kept_found = k.found;
+        s->kept_noted = k.noted;
+    }
     s->cache_bytes = (uint64_t)jit->opt.cache_mib << 20;
 }
 
@@ -407,9 +421,11 @@ int jit_print_stats(struct jit *jit, char *buf, int len)
         "table look-ups     %" PRIu64 "\n"
         "slow loads, stores %" PRIu64 ", %" PRIu64 "\n"
         "helper calls       %" PRIu64 "\n"
-        "interpreter steps  %" PRIu64 ", cold blocks %" PRIu64 "\n",
+        "interpreter steps  %" PRIu64 ", cold blocks %" PRIu64 "\n"
+        "kept translations  %" PRIu64 " found, %" PRIu64 " loaded, %" PRIu64 " new\n",
         s.blocks, s.invalidated, s.flushes, s.guest_bytes >> 10, s.host_bytes >> 10,
         s.guest_bytes ? (double)s.host_bytes / s.guest_bytes : 0, s.interp_insns,
         s.translate_ns / 1e6, s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.lookups,
-        s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps, s.cold_runs);
+        s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps, s.cold_runs,
+        s.kept_found, s.kept_loaded, s.kept_noted);
 }

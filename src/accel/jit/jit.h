@@ -27,6 +27,7 @@ struct jit_options {
     bool opt_none;              /* one instruction a block, for bisecting */
     unsigned cold_runs;         /* executions of a block by the interpreter before translation */
     uint64_t regions_max;       /* translate that many blocks, interpret the rest; 0 = no limit */
+    const char *cache_dir;      /* translations are kept there (persist.h); NULL = nowhere */
     const char *dump;           /* of -d: "op", "out_asm"; NULL = nothing */
 };
 
@@ -54,6 +55,7 @@ struct jit_stats {
     uint64_t translate_ns, invalidated, flushes, chains, lookups, interp_steps;
     uint64_t slow_loads, slow_stores, helper_calls, cold_runs;
     uint64_t cache_bytes, cache_used;
+    uint64_t kept_loaded, kept_found, kept_noted;       /* of cache_dir */
 };
 /* Any thread; counters of running vCPUs may be a little behind. */
 void jit_stats(struct jit *jit, struct jit_stats *s);

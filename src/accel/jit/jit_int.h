@@ -2,6 +2,7 @@
 /* Between the files of this folder. */
 #pragma once
 #include "accel/jit/jit.h"
+#include "accel/jit/persist.h"
 #include "isa/a64/translate.h"
 #include "isa/emit_x64/gen.h"
 
@@ -46,6 +47,7 @@ struct jit {
     _Atomic uint64_t invalidations;     /* changes whenever a translation may be stale */
     _Atomic uint64_t has_code[64];      /* Bloom filter: pages with translations */
     struct jit_options opt;
+    struct jit_persist *persist;        /* NULL: translations are not kept */
     struct gen_guest guest;
     struct jit_cpu *cpus;               /* under the lock */
     struct jit_stats stats;             /* of translation, and of vCPUs that are gone */
@@ -62,6 +64,7 @@ struct jit_cpu {
     uint8_t runs[JIT_COLD_SLOTS];       /* of blocks not translated yet, by hash */
     struct ir ir;
     struct gen gen;
+    struct a64_words words;             /* what the last translation was made from */
 };
 
 static inline const uint8_t *jit_run_view(const struct jit_cache *c, const uint8_t *p)
@@ -77,9 +80,21 @@ struct jit_cache *jit_cache_new(struct jit *jit, struct err *e);
 void jit_cache_unref(struct jit *jit, struct jit_cache *c);     /* takes the lock */
 /* Generates v->ir and publishes; NULL if the cache is full (*full) or the block too large.
  * `seen`: jit->invalidations when the guest code was read. */
-struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t gpa, unsigned mode,
-                                unsigned insn_n, uint64_t seen, bool *full);
+struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t gpa,
+                                const struct a64_block *from, uint64_t seen, bool *full);
+/* A translation that was kept; NULL: no room, or the code has changed since `seen`. */
+struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m, uint64_t gpa,
+                                  unsigned mode, uint64_t seen);
 struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mode);
+
+/* keep.c.  jit_keep(): under the lock, before anybody can run the code. */
+void jit_keep_open(struct jit *jit);
+void jit_keep(struct jit_cache *c, const struct a64_block *b, const struct x64_far *far,
+              const struct gen_result *r, bool is_region);
+void jit_keep_place(const struct jit_cache *c, const struct jit_image *m, uint8_t *to, uint32_t id);
+/* The block at gpa out of what was kept of other code caches; NULL: there is none. */
+struct jit_block *jit_kept(struct jit_cpu *v, const struct a64_cpu *cpu, uint64_t gpa,
+                           unsigned mode, const uint32_t *code);
 
 /* helpers.c: what generated code calls.  true: leave the block. */
 bool jit_helper_mem(struct a64_cpu *cpu);

@@ -84,9 +84,12 @@ void a64_translate_block(struct a64_block *b, struct ir *ir)
 
     ir_begin(ir);
     b->insn_n = b->interp_n = 0;
+    if (b->words) {
+        memset(b->words->used, 0, sizeof(b->words->used));
+    }
     if (b->first_interp) {
         ir->pc = e.index * 4;
-        e.insn = b->code[e.index];
+        e.insn = a64_block_word(b, e.index);
         e.give_up_ends = true;
         interpret(&e);
         b->insn_n = 1;
@@ -95,7 +98,7 @@ void a64_translate_block(struct a64_block *b, struct ir *ir)
     }
     while (!e.ended && !ir->full) {
         e.follow = false;
-        e.insn = b->code[e.index];
+        e.insn = a64_block_word(b, e.index);
         instruction(&e);
         b->insn_n++;
         if (e.ended) {

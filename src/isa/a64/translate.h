@@ -40,8 +40,15 @@ enum a64_helper {
     A64_H_COUNT
 };
 
+/* The instructions that a translation was made from, each as it was read. */
+struct a64_words {
+    uint64_t used[16];          /* bit per instruction of the page */
+    uint32_t word[1024];        /* where the bit is set */
+};
+
 struct a64_block {
-    const uint32_t *code;       /* the page, read through a stable copy or mapping */
+    const uint32_t *code;       /* the page; read by a64_block_word() only */
+    struct a64_words *words;    /* result: what was read; NULL = nobody wants to know */
     unsigned first;             /* index of the first instruction in the page */
     unsigned insn_max;
     unsigned mode;
@@ -51,6 +58,21 @@ struct a64_block {
     unsigned insn_n;
     unsigned interp_n;          /* of these, left to the interpreter */
 };
+
+/* Instruction i of the page.  It may change under our feet, so it is read once. */
+static inline uint32_t a64_block_word(const struct a64_block *b, unsigned i)
+{
+    struct a64_words *w = b->words;
+
+    if (!w) {
+        return __atomic_load_n(&b->code[i], __ATOMIC_RELAXED);
+    }
+    if (!(w->used[i / 64] >> i % 64 & 1)) {
+        w->word[i] = __atomic_load_n(&b->code[i], __ATOMIC_RELAXED);
+        w->used[i / 64] |= UINT64_C(1) << i % 64;
+    }
+    return w->word[i];
+}
 
 /* Translates; ir->full: did not fit, try again with a smaller insn_max. */
 void a64_translate_block(struct a64_block *b, struct ir *ir);

@@ -37,8 +37,18 @@ struct x64_mem {
     int32_t disp;
 };
 
+enum { X64_FAR_MAX = 3072 };
+
+/* The calls and jumps out of [begin, end): where their displacements are. */
+struct x64_far {
+    const uint8_t *begin;
+    unsigned n;             /* may exceed X64_FAR_MAX: then not all are there */
+    uint32_t at[X64_FAR_MAX];
+};
+
 struct x64 {
     uint8_t *p, *end;       /* the caller keeps 64 bytes in hand per instruction group */
+    struct x64_far *far;    /* NULL: nobody wants to know */
 };
 
 static inline struct x64_mem x64_at(int base, int32_t disp)
@@ -289,16 +299,26 @@ static inline void x64_patch8(uint8_t *at, const uint8_t *target)
     *at = d;
 }
 
+static inline void x64_rel(struct x64 *c, const uint8_t *target)
+{
+    struct x64_far *f = c->far;
+
+    if (f && (target < f->begin || target >= c->end) && f->n++ < X64_FAR_MAX) {
+        f->at[f->n - 1] = c->p - f->begin;
+    }
+    x64_d(c, target - (c->p + 4));
+}
+
 static inline void x64_call(struct x64 *c, const uint8_t *target)
 {
     x64_b(c, 0xe8);
-    x64_d(c, target - (c->p + 4));
+    x64_rel(c, target);
 }
 
 static inline void x64_jmp_to(struct x64 *c, const uint8_t *target)
 {
     x64_b(c, 0xe9);
-    x64_d(c, target - (c->p + 4));
+    x64_rel(c, target);
 }
 
 static inline void x64_push(struct x64 *c, unsigned r)

@@ -814,6 +814,9 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest
 {
     g->c.p = code + (-(uintptr_t)code & 15);
     g->c.end = code + room;
+    g->c.far = &g->far;
+    g->far.begin = g->c.p;
+    g->far.n = 0;
     g->ir = ir;
     g->guest = guest;
     g->thunk = thunk;

@@ -90,6 +90,7 @@ struct gen_stub {
 
 struct gen {
     struct x64 c;
+    struct x64_far far;         /* to the thunks: all that ties the code to its place */
     const struct ir *ir;
     const struct gen_guest *guest;
     const uint8_t *const *thunk;
