@@ -11,6 +11,7 @@
 #include "isa/a64/vecops.h"
 #include "isa/a64/vocab.h"
 #include "isa/emit_x64/gen_fp.h"
+#include "isa/emit_x64/gen_vop.h"
 #include "isa/softfp/softfp.h"
 
 #include <assert.h>

@@ -28,8 +28,15 @@ static inline void wr_v_low(env *e, unsigned bytes, unsigned r, vec v)
     ir_put(e->ir, IR_VAR_VEC + r, v_low(e, v.r, bytes));
 }
 
+#include "isa/a64/translate_simd.h"
+
 static inline vec v_from_val(env *e, val a)
 {
+    const struct ir_op *p = &e->ir->op[a.r];
+
+    if (p->op == IR_VTO && !p->k && p->cc >= 4) {
+        return (vec){ v_low(e, p->a, p->cc) };
+    }
     return (vec){ ir_emit(e->ir, IR_VFROM, true, a.r, 0, 0, 0) };
 }
 
@@ -48,25 +55,27 @@ static inline val v_to_val(env *e, unsigned bytes, unsigned lane, vec a)
 
 static inline vec v_insert(env *e, unsigned bytes, unsigned lane, vec into, val a)
 {
-    ir_ref r = ir_emit(e->ir, IR_VINS, true, into.r, a.r, 0, lane);
+    const struct ir_op *p = &e->ir->op[a.r];
+    ir_ref r;
 
+    if (p->op == IR_VTO && p->cc == bytes && bytes >= 4) {
+        return (vec){ v_insert_lane(e, bytes, lane, into.r, p->a, p->k) };
+    }
+    r = ir_emit(e->ir, IR_VINS, true, into.r, a.r, 0, lane);
     e->ir->op[r].cc = bytes;
     return (vec){ r };
 }
 
 static inline vec v_dup(env *e, unsigned bytes, val a)
 {
-    ir_ref r = ir_emit(e->ir, IR_VDUP, true, a.r, 0, 0, 0);
+    const struct ir_op *p = &e->ir->op[a.r];
+    ir_ref r;
 
+    if (p->op == IR_VTO && p->cc == bytes) {
+        return (vec){ v_pure(e, VOP_dup_lane, V_ARG(__builtin_ctz(bytes), 4, p->k), p->a, 0, 0) };
+    }
+    r = ir_emit(e->ir, IR_VDUP, true, a.r, 0, 0, 0);
     e->ir->op[r].cc = bytes;
-    return (vec){ r };
-}
-
-static inline vec v_imm(env *e, uint64_t lo, uint64_t hi)
-{
-    ir_ref r = ir_emit(e->ir, IR_VCONST, true, 0, 0, 0, lo);
-
-    e->ir->op[r].k2 = hi;
     return (vec){ r };
 }
 
@@ -147,9 +156,15 @@ static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref
         a = fit_const(e, a, V_LG(arg));
         b = fit_const(e, b, V_LG(arg));
     }
+    if ((r = v_pick(e, vop, arg, a, b, c))) {
+        return (vec){ r };
+    }
+    if (vop_rows[vop].effect == VOP_PURE && gen_vec_native(k)) {
+        return (vec){ v_pure(e, vop, arg, a, b, c) };
+    }
     if (vop_rows[vop].effect != VOP_FP && gen_vec_native(k)) {
         r = ir_emit(e->ir, b ? c ? IR_V3 : IR_V2 : IR_V1, true, a, b, c, k);
-        e->ir->op[r].x = vop_rows[vop].effect != VOP_PURE;
+        e->ir->op[r].x = 1;
         return (vec){ r };
     }
     r = ir_emit(e->ir, IR_VCALL, true, a, b, c, vop);

@@ -153,7 +153,7 @@ unsigned gen_vec_bytes(const struct ir *ir, ir_ref v);   /* above these it is kn
 bool gen_simd_native(unsigned vop, uint32_t arg);
 bool gen_sat_native(unsigned vop, uint32_t arg);
 void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
-void gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
+bool gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
 enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
        GEN_STUB_QC };

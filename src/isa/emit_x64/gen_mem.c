@@ -197,18 +197,8 @@ static void store2(struct gen *g)
     s->back = g->c.p;
 }
 
-static void vload(struct gen *g)
+static void vload_one(struct gen *g, int d, unsigned size, struct x64_mem m)
 {
-    const struct ir_op *p = op(g);
-    uint32_t info = p->k2;
-    unsigned size = GEN_MI_SIZE(info);
-    int a = gen_use(g, p->a), d = gen_vdef(g, g->i);
-    struct gen_stub *s;
-    struct x64_mem m = x64_idx(a, RAX, 0, p->k);
-
-    g->xmm[d] = 0;                      /* not yet live for the stub */
-    s = tlb_check(g, a, p->k, 1u << size, info);
-    g->xmm[d] = g->i;
     switch (size) {
     case 0: case 1:
         load_ext(g, RAX, m, size, MEMOP_ZX);
@@ -224,7 +214,47 @@ static void vload(struct gen *g)
         x64_vm(&g->c, 0x10 | OP_0F, d, 0, m);                           /* vmovups */
         break;
     }
+}
+
+/* Does the next operation load what follows in memory?  One check does for both then; the slow
+ * way makes two accesses, as there are in the IR. */
+static bool vload_pairs(const struct gen *g)
+{
+    const struct ir_op *p = op(g), *q = p + 1;
+
+    return g->i + 1 < g->ir->n && q->op == IR_VLOAD && q->a == p->a && q->k2 == p->k2 &&
+           q->k == p->k + (1u << GEN_MI_SIZE(p->k2)) && q->f == p->f && q->pc == p->pc &&
+           p->last && q->last && GEN_MI_SIZE(p->k2) >= 2;
+}
+
+static void vload(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    uint32_t info = p->k2;
+    unsigned size = GEN_MI_SIZE(info);
+    bool pair = vload_pairs(g);
+    int a, d, d2 = -1;
+    struct gen_stub *s;
+
+    if (g->val[g->i].reg >= 0) {
+        return;                         /* loaded with the operation before */
+    }
+    a = gen_use(g, p->a);
+    d = gen_vdef(g, g->i);
+    if (pair) {
+        d2 = gen_vdef(g, g->i + 1);
+        g->xmm[d2] = 0;
+    }
+    g->xmm[d] = 0;                      /* not yet live for the stub */
+    s = tlb_check(g, a, p->k, (pair ? 2u : 1u) << size, info);
+    g->xmm[d] = g->i;
+    vload_one(g, d, size, x64_idx(a, RAX, 0, p->k));
+    if (pair) {
+        g->xmm[d2] = g->i + 1;
+        vload_one(g, d2, size, x64_idx(a, RAX, 0, p->k + (1 << size)));
+    }
     s->vec1 = d;
+    s->vec2 = d2;
     s->back = g->c.p;
 }
 
@@ -516,6 +546,13 @@ void gen_mem_stub(struct gen *g, struct gen_stub *s)
     x64_call(c, g->thunk[s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
     if (s->vec1 >= 0 && !is_store) {
         x64_vm(c, 0x10 | OP_0F, s->vec1, 0, gen_at(g, scratch + 8));
+        if (s->vec2 >= 0) {
+            x64_lea(c, true, RAX, x64_at(s->a, s->disp + (1 << GEN_MI_SIZE(s->info))));
+            x64_store(c, true, gen_at(g, scratch), RAX);
+            x64_store_i(c, true, gen_at(g, scratch + 24), s->info);
+            x64_call(c, g->thunk[GEN_T_MEM_V]);
+            x64_vm(c, 0x10 | OP_0F, s->vec2, 0, gen_at(g, scratch + 8));
+        }
     } else if (is_rmw) {
         bool in_rax = s->x == 0x80 || (s->info & GEN_MI_STXR);
         x64_load(c, true, in_rax ? RAX : s->d2, gen_at(g, scratch + 8));

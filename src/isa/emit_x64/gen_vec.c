@@ -6,8 +6,7 @@
  *
  * House: sizes: lower() is one switch with a case of a line or two for each primitive. */
 #include "isa/emit_x64/gen_fp.h"
-
-#include "isa/a64/vecops.h"
+#include "isa/emit_x64/gen_vop.h"
 
 #include <assert.h>
 
@@ -149,7 +148,7 @@ static void vcall(struct gen *g)
 
 /* ---- native primitives ---- */
 /* Lane-wise operations with one instruction: opcode by size, 0 = none. */
-static const struct { uint8_t vop; uint32_t opcode[4]; bool swap; } simple2[] = {
+static const struct { uint16_t vop; uint32_t opcode[4]; bool swap; } simple2[] = {
     { VOP_add, { P(0xfc), P(0xfd), P(0xfe), P(0xd4) } },
     { VOP_sub, { P(0xf8), P(0xf9), P(0xfa), P(0xfb) } },
     { VOP_mul, { 0, P(0xd5), P38(0x40), 0 } },
@@ -165,6 +164,8 @@ static const struct { uint8_t vop; uint32_t opcode[4]; bool swap; } simple2[] = 
     { VOP_umin, { P(0xda), P38(0x3a), P38(0x3b), 0 } },
     { VOP_urhadd, { P(0xe0), P(0xe3), 0, 0 } },
     { VOP_zip1, { P(0x60), P(0x61), P(0x62), P(0x6c) } },
+    { GEN_V_SMULH, { 0, P(0xe5), 0, 0 } },
+    { GEN_V_UMULH, { 0, P(0xe4), 0, 0 } },
 };
 
 static uint32_t simple2_opcode(unsigned vop, unsigned size, bool *swap)
@@ -207,8 +208,6 @@ bool gen_vec_native(uint64_t k)
         return size > 0;
     case VOP_sshri:
         return size == 1 || size == 2;
-    case VOP_uxtl: case VOP_sxtl:
-        return size < 3 && lg == 4;
     default:
         return false;
     }
@@ -217,13 +216,14 @@ bool gen_vec_native(uint64_t k)
 /* Of conversions, long and narrow forms the argument does not give the size of the result. */
 static unsigned primitive_bytes(unsigned vop, uint32_t arg)
 {
+    if (vop <= VOP_sqshlu || (vop >= VOP_uzp1 && vop <= VOP_tbx)) {
+        return 1u << V_LG(arg);         /* lane by lane, and permutations */
+    }
     switch (vop) {
-    case VOP_add: case VOP_sub: case VOP_and: case VOP_orr: case VOP_eor: case VOP_bic:
     case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fmax: case VOP_fmin:
     case VOP_fmaxnm: case VOP_fminnm: case VOP_fmla: case VOP_fsqrt: case VOP_frint:
-    case VOP_shli: case VOP_ushri: case VOP_sshri:
-        return 1u << V_LG(arg);
-    case VOP_xtn:
+        return 1u << V_LG(arg);         /* not comparisons: zeroes are equal */
+    case VOP_xtn: case VOP_sqxtn: case VOP_uqxtn: case VOP_sqxtun:
         return 8;
     case VOP_fcvt:
         return 1u << V_X(arg);
@@ -263,13 +263,14 @@ static bool keeps_zero(unsigned vop)
     }
 }
 
-static void ones(struct gen *g, int d)
+static void invert(struct gen *g, int d, int a)
 {
-    x64_v(&g->c, P(0x76), d, d, d);
+    gen_lit(g, P(0xef), d, a, UINT64_MAX, UINT64_MAX);
 }
 
 static void lower(struct gen *g)
 {
+    static const uint32_t max_s[3] = { P38(0x3c), P(0xee), P38(0x3d) };
     static const uint32_t max_u[3] = { P(0xde), P38(0x3e), P38(0x3f) };
     static const uint32_t eq[4] = { P(0x74), P(0x75), P(0x76), P38(0x29) };
     static const uint32_t gt[4] = { P(0x64), P(0x65), P(0x66), P38(0x37) };
@@ -279,11 +280,11 @@ static void lower(struct gen *g)
     unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
     int a = p->a ? gen_vuse(g, p->a) : -1, b = p->b ? gen_vuse(g, p->b) : -1;
     int c = p->c ? gen_vuse(g, p->c) : -1, d = gen_vdef(g, g->i);
-    bool swap = false;
+    bool swap = false, zero_above = false;
     struct x64 *as = &g->c;
 
     if (gen_simd_native(vop, arg)) {
-        gen_simd(g, vop, arg, d, a, b, c);
+        zero_above = gen_simd(g, vop, arg, d, a, b, c);
     } else if (gen_sat_native(vop, arg)) {
         gen_sat(g, vop, arg, d, a, b, c);
     } else if ((o = simple2_opcode(vop, size, &swap)) != 0) {
@@ -291,8 +292,7 @@ static void lower(struct gen *g)
     } else {
         switch (vop) {
         case VOP_orn:
-            ones(g, 15);
-            x64_v(as, P(0xef), 15, b, 15);
+            invert(g, 15, b);
             x64_v(as, P(0xeb), d, a, 15);
             break;
         case VOP_bsl:
@@ -300,10 +300,14 @@ static void lower(struct gen *g)
             x64_v(as, P(0xdf), 14, a, c);
             x64_v(as, P(0xeb), d, 14, 15);
             break;
-        case VOP_cmge:                                  /* !(b > a) */
-            x64_v(as, gt[size], 14, b, a);
-            ones(g, 15);
-            x64_v(as, P(0xef), d, 14, 15);
+        case VOP_cmge:
+            if (size < 3) {                             /* max(a, b) == a */
+                x64_v(as, max_s[size], 15, a, b);
+                x64_v(as, eq[size], d, 15, a);
+            } else {                                    /* !(b > a) */
+                x64_v(as, gt[size], 14, b, a);
+                invert(g, d, 14);
+            }
             break;
         case VOP_cmhs:                                  /* max(a, b) == a */
             x64_v(as, max_u[size], 15, a, b);
@@ -312,15 +316,12 @@ static void lower(struct gen *g)
         case VOP_cmhi:                                  /* !(max(a, b) == b) */
             x64_v(as, max_u[size], 15, a, b);
             x64_v(as, eq[size], 14, 15, b);
-            ones(g, 15);
-            x64_v(as, P(0xef), d, 14, 15);
+            invert(g, d, 14);
             break;
         case VOP_cmtst:                                 /* !((a & b) == 0) */
             x64_v(as, P(0xdb), 14, a, b);
-            x64_v(as, P(0xef), 15, 15, 15);
-            x64_v(as, eq[size], 14, 14, 15);
-            ones(g, 15);
-            x64_v(as, P(0xef), d, 14, 15);
+            gen_lit(g, eq[size], 14, 14, 0, 0);
+            invert(g, d, 14);
             break;
         case VOP_shli:
             x64_vi(as, P(size == 1 ? 0x71 : size == 2 ? 0x72 : 0x73), 6, d, a, x);
@@ -331,22 +332,14 @@ static void lower(struct gen *g)
         case VOP_sshri:
             x64_vi(as, P(size == 1 ? 0x71 : 0x72), 4, d, a, x);
             break;
-        case VOP_uxtl: case VOP_sxtl:
-            if (x) {
-                x64_vi(as, P(0x73), 3, 15, a, 8);
-                a = 15;
-            }
-            x64_v(as, P38((vop == VOP_uxtl ? 0x30 : 0x20) + (size == 0 ? 0 : size == 1 ? 3 : 5)),
-                  d, 0, a);
-            break;
         default:
             assert(!"native primitive");
         }
     }
     if (vop >= VOP_aese) {
-        return;                         /* cryptography: always 16 bytes; the argument is 0 */
+        return;                         /* cryptography and compositions: always 16 bytes */
     }
-    if (lg < 4 && !(keeps_zero(vop) && (a < 0 || gen_vec_bytes(g->ir, p->a) <= 1u << lg) &&
+    if (lg < 4 && !zero_above && !(keeps_zero(vop) && (a < 0 || gen_vec_bytes(g->ir, p->a) <= 1u << lg) &&
                     (b < 0 || gen_vec_bytes(g->ir, p->b) <= 1u << lg) &&
                     (c < 0 || gen_vec_bytes(g->ir, p->c) <= 1u << lg))) {
         gen_keep_low(g, d, d, 1u << lg);

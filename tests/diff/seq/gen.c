@@ -312,6 +312,12 @@ static uint32_t make(struct gen *g, const struct a64_row *r, unsigned left)
     } else if (memory) {
         w = fix_memory(g, r, w);
     }
+    if (g->close && (r->group == A64_GROUP_SIMD || r->group == A64_GROUP_FP)) {
+        static const char *const fields[] = { "rd", "rn", "rm", "ra" };
+        for (unsigned i = 0; i < 4; i++) {
+            w = set(r, w, fields[i], get(r, w, fields[i]) & 3);
+        }
+    }
     if (r->group == A64_GROUP_INT && get(r, w, "rd") == 31) {
         w = set(r, w, "rd", below(g, 2) && !strstr(r->ops, "%Rs{rd}") ? 31 : below(g, 22));
     }
@@ -335,6 +341,7 @@ void gen_test(struct gen *g, struct diff_test *t, unsigned insns)
     unsigned n = 0;
 
     random_state(g, &t->state);
+    g->close = below(g, 4) == 0;
     while (n < insns) {
         const struct a64_row *r = &a64_rows[g->candidates[below(g, g->candidate_n)]];
         uint32_t w = make(g, r, insns - n);

@@ -19,6 +19,8 @@ struct gen {
     unsigned group_mask;            /* 1 << enum a64_group; 0: all */
     const char *only;               /* rows whose name contains it; NULL: all */
     bool for_qemu;                  /* leave out what QEMU is known to do wrongly */
+    bool close;                     /* this snippet's vector registers are V0 to V3: it is about
+                                     * what one instruction makes of another's result */
     unsigned candidates[2048], candidate_n;
 };
 
