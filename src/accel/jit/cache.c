@@ -71,6 +71,17 @@ struct jit_cache *jit_cache_new(struct jit *jit, struct err *e)
     return c;
 }
 
+struct jit_cache *jit_cache_ref(struct jit *jit)
+{
+    struct jit_cache *c;
+
+    pthread_mutex_lock(&jit->lock);
+    c = atomic_load(&jit->cache);
+    c->refs++;
+    pthread_mutex_unlock(&jit->lock);
+    return c;
+}
+
 void jit_cache_unref(struct jit *jit, struct jit_cache *c)
 {
     bool last;
@@ -173,8 +184,8 @@ struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t
     has_code_set(jit, gpa);
     if (c->size - c->used < GEN_CODE_MAX + 4096 || c->block_n == c->block_max) {
         *full = true;
-    } else if (gen_block(&v->gen, &v->ir, &jit->guest, c->thunk, c->rw + c->used, GEN_CODE_MAX,
-                         gpa & 0xfff, c->block_n, &r)) {
+    } else if (gen_block(&v->gen, &v->ir, NULL, &jit->guest, c->thunk, c->rw + c->used,
+                         GEN_CODE_MAX, gpa & 0xfff, c->block_n, &r)) {
         b = block_new(c, &r, gpa, from->mode, from->insn_n);
         jit_keep(c, from, &v->gen.far, &r, false);
         publish(c, b, seen);
@@ -207,17 +218,57 @@ struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m
     return b;
 }
 
-static void block_invalidate(struct jit *jit, struct jit_block *b)
+/* The entry is aligned: one store replaces the 5-byte NOP by a jump. */
+static void entry_jump(struct jit_block *b, const uint8_t *to)
 {
-    int32_t d = b->stale - (b->entry + 5);
+    int32_t d = to - (b->entry + 5);
     uint64_t old, new;
 
-    atomic_store(&b->valid, false);
-    /* The entry is aligned: one store replaces the 5-byte NOP by a jump. */
     memcpy(&old, b->entry, 8);
     new = (old & ~UINT64_C(0xffffffffff)) | 0xe9 | (uint64_t)(uint32_t)d << 8;
     __atomic_store_n((uint64_t *)(void *)b->entry, new, __ATOMIC_SEQ_CST);
+}
+
+static void block_invalidate(struct jit *jit, struct jit_block *b)
+{
+    atomic_store(&b->valid, false);
+    entry_jump(b, b->stale);
     jit->stats.invalidated++;
+}
+
+void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
+                          struct gen *gen, uint64_t gpa, unsigned mode, unsigned insn_n,
+                          uint64_t seen, uint64_t translate_ns)
+{
+    uint64_t begin = jit_now_ns();
+    struct jit_block *b, *old;
+    struct gen_homes homes;
+    struct gen_result r;
+    bool done = false;
+
+    pthread_mutex_lock(&jit->lock);
+    if (c->size - c->used < GEN_CODE_MAX + 4096 || c->block_n == c->block_max ||
+        c != atomic_load(&jit->cache)) {
+        pthread_mutex_unlock(&jit->lock);
+        return;
+    }
+    for (unsigned i = 0; !done && gen_homes_choose(&homes, ir, i); i++) {
+        done = gen_block(gen, ir, &homes, &jit->guest, c->thunk, c->rw + c->used, GEN_CODE_MAX,
+                         gpa & 0xfff, c->block_n, &r);
+    }
+    old = jit_cache_find(c, gpa, mode);
+    if (done && old && atomic_load(&jit->invalidations) == seen) {
+        b = block_new(c, &r, gpa, mode, insn_n);
+        b->is_considered = b->valid = true;
+        b->replaces = old->entry;
+        hash_insert(c, b);
+        entry_jump(old, b->entry);
+        jit->stats.regions++;
+        jit->stats.region_insns += insn_n;
+        jit->stats.region_bytes += r.end - r.entry;
+        jit->stats.region_ns += jit_now_ns() - begin + translate_ns;
+    }
+    pthread_mutex_unlock(&jit->lock);
 }
 
 /* Their room is not used again before the cache is full. */

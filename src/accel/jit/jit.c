@@ -65,6 +65,10 @@ struct jit *jit_new(const struct jit_options *o, struct err *e)
     }
     atomic_store(&jit->cache, c);
     jit_keep_open(jit);
+    if (!jit_regions_new(jit, e)) {
+        jit_free(jit);
+        return NULL;
+    }
     return jit;
 }
 
@@ -73,6 +77,7 @@ void jit_free(struct jit *jit)
     if (!jit) {
         return;
     }
+    jit_regions_free(jit);
     jit_cache_unref(jit, atomic_load(&jit->cache));
     jit_persist_close(jit->persist);
     pthread_mutex_destroy(&jit->lock);
@@ -86,11 +91,7 @@ static void cache_follow(struct jit_cpu *v, struct a64_cpu *cpu)
     struct jit *jit = v->jit;
     struct jit_cache *old = v->cache, *now;
 
-    pthread_mutex_lock(&jit->lock);
-    now = atomic_load(&jit->cache);
-    now->refs++;
-    pthread_mutex_unlock(&jit->lock);
-    v->cache = now;
+    v->cache = now = jit_cache_ref(jit);
     if (v->epoch != now->epoch) {
         a64_tlb_drop_jumps(cpu->tlb);
         v->epoch = now->epoch;
@@ -101,7 +102,7 @@ static void cache_follow(struct jit_cpu *v, struct a64_cpu *cpu)
 }
 
 /* ---- translation ---- */
-static uint64_t now_ns(void)
+uint64_t jit_now_ns(void)
 {
     struct timespec t;
 
@@ -114,7 +115,7 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
                                    unsigned mode, const uint32_t *code)
 {
     struct jit *jit = v->jit;
-    uint64_t seen = atomic_load(&jit->invalidations), begin = now_ns();
+    uint64_t seen = atomic_load(&jit->invalidations), begin = jit_now_ns();
     struct a64_block b = {
         .code = code - (gpa >> 2 & 1023), .first = gpa >> 2 & 1023, .mode = mode,
         .words = jit->persist ? &v->words : NULL,
@@ -158,7 +159,7 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
     jit->stats.blocks++;
     jit->stats.guest_bytes += b.insn_n * 4;
     jit->stats.interp_insns += b.interp_n;
-    jit->stats.translate_ns += now_ns() - begin;
+    jit->stats.translate_ns += jit_now_ns() - begin;
     if (jit->opt.dump && strstr(jit->opt.dump, "out_asm")) {
         fprintf(stderr, "out %#" PRIx64 " %p-%p\n", gpa, (const void *)r->entry,
                 (const void *)r->stale);
@@ -309,9 +310,10 @@ const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site)
         return code;
     }
     to = jit_cache_find(c, (from->gpa & ~UINT64_C(0xfff)) | word[0], from->mode);
-    if (to && jit_run_view(c, to->entry) == code) {
+    if (to && (jit_run_view(c, to->entry) == code ||
+               (to->replaces && jit_run_view(c, to->replaces) == code))) {
         const uint8_t *at = site + 4 - word[1];
-        int32_t d = code - (at + 4);
+        int32_t d = jit_run_view(c, to->entry) - (at + 4);
         __atomic_store_n((int32_t *)(void *)(c->rw + (at - c->rx)), d, __ATOMIC_RELEASE);
         v->stats.chains++;
     }
@@ -334,6 +336,9 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
         v->jit = jit;
         v->epoch = ~UINT64_C(0);
         v->mode_seen[0] = v->mode_seen[1] = 0xff;
+        for (unsigned i = 0; i < GEN_HEATS; i++) {
+            cpu->jit_heat[i] = jit_heat_first(jit);
+        }
         cpu->jit = v;
         pthread_mutex_lock(&jit->lock);
         v->next = jit->cpus;
@@ -416,6 +421,7 @@ int jit_print_stats(struct jit *jit, char *buf, int len)
         "host code          %" PRIu64 " KiB, expansion %.1f\n"
         "left to interp     %" PRIu64 " instructions\n"
         "translation        %.1f ms\n"
+        "regions            %" PRIu64 ", of %" PRIu64 " instructions, %" PRIu64 " KiB, %.1f ms\n"
         "cache              %" PRIu64 " of %" PRIu64 " KiB\n"
         "chained exits      %" PRIu64 "\n"
         "table look-ups     %" PRIu64 "\n"
@@ -425,7 +431,8 @@ int jit_print_stats(struct jit *jit, char *buf, int len)
         "kept translations  %" PRIu64 " found, %" PRIu64 " loaded, %" PRIu64 " new\n",
         s.blocks, s.invalidated, s.flushes, s.guest_bytes >> 10, s.host_bytes >> 10,
         s.guest_bytes ? (double)s.host_bytes / s.guest_bytes : 0, s.interp_insns,
-        s.translate_ns / 1e6, s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.lookups,
+        s.translate_ns / 1e6, s.regions, s.region_insns, s.region_bytes >> 10, s.region_ns / 1e6,
+        s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.lookups,
         s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps, s.cold_runs,
         s.kept_found, s.kept_loaded, s.kept_noted);
 }

@@ -22,12 +22,16 @@ struct a64_cpu;
 struct err;
 struct jit;
 
+enum { JIT_NEVER_HOT = 0x7fffffff };    /* hot_runs: the first tier only */
+
 struct jit_options {
     unsigned cache_mib;         /* 0 = default */
     bool opt_none;              /* one instruction a block, for bisecting */
     unsigned cold_runs;         /* executions of a block by the interpreter before translation */
     uint64_t regions_max;       /* translate that many blocks, interpret the rest; 0 = no limit */
     const char *cache_dir;      /* translations are kept there (persist.h); NULL = nowhere */
+    unsigned hot_runs;          /* turns of a loop before it becomes a region; 0 = default */
+    bool regions_sync;          /* make regions at once, not on a thread: for tests */
     const char *dump;           /* of -d: "op", "out_asm"; NULL = nothing */
 };
 
@@ -56,6 +60,7 @@ struct jit_stats {
     uint64_t slow_loads, slow_stores, helper_calls, cold_runs;
     uint64_t cache_bytes, cache_used;
     uint64_t kept_loaded, kept_found, kept_noted;       /* of cache_dir */
+    uint64_t regions, region_insns, region_bytes, region_ns;
 };
 /* Any thread; counters of running vCPUs may be a little behind. */
 void jit_stats(struct jit *jit, struct jit_stats *s);

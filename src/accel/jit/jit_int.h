@@ -3,6 +3,7 @@
 #pragma once
 #include "accel/jit/jit.h"
 #include "accel/jit/persist.h"
+#include "base/thread.h"
 #include "isa/a64/translate.h"
 #include "isa/emit_x64/gen.h"
 
@@ -20,6 +21,8 @@ struct jit_block {
     uint16_t insn_n;
     uint8_t mode;
     _Atomic bool valid;
+    _Atomic bool is_considered;         /* as the head of a region */
+    const uint8_t *replaces;            /* entry of the block whose place a region took */
 };
 
 /* One code cache.  Never changes hands but by reference counts: each vCPU that may execute in
@@ -41,7 +44,10 @@ struct jit_cache {
     } hash[1 << JIT_HASH_BITS];         /* key 0: empty */
 };
 
+struct jit_regions;
+
 struct jit {
+    struct jit_regions *regions;        /* region.c; NULL: first tier only */
     pthread_mutex_t lock;               /* making and invalidating translations */
     _Atomic(struct jit_cache *) cache;  /* the current one */
     _Atomic uint64_t invalidations;     /* changes whenever a translation may be stale */
@@ -86,6 +92,16 @@ struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t
 struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m, uint64_t gpa,
                                   unsigned mode, uint64_t seen);
 struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mode);
+struct jit_cache *jit_cache_ref(struct jit *jit);               /* the current one */
+/* Generates a region and puts it in the place of the block at its head, if there is room. */
+void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
+                          struct gen *gen, uint64_t gpa, unsigned mode, unsigned insn_n,
+                          uint64_t seen, uint64_t translate_ns);
+
+/* region.c */
+bool jit_regions_new(struct jit *jit, struct err *e);
+void jit_regions_free(struct jit *jit);
+int32_t jit_heat_first(const struct jit *jit);
 
 /* keep.c.  jit_keep(): under the lock, before anybody can run the code. */
 void jit_keep_open(struct jit *jit);
@@ -106,3 +122,6 @@ void jit_helper_pure(struct a64_cpu *cpu, uint32_t what);
 const uint8_t *jit_next(struct a64_cpu *cpu);
 const uint8_t *jit_stale(struct a64_cpu *cpu);  /* the same, from an invalid block */
 const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site);
+/* A counter of branches ran out: see GEN_T_HOT. */
+const uint8_t *jit_hot(struct a64_cpu *cpu, uint32_t what);
+uint64_t jit_now_ns(void);

@@ -123,13 +123,45 @@ static void link_exit(struct x64 *a, struct jit_cache *c)
     x64_rr(a, 0xff, 4, RAX);
 }
 
-static void mem(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool vec)
+static void hot(struct x64 *a, struct jit_cache *c)
+{
+    c->thunk[GEN_T_HOT] = a->p;
+    pinned(a, c->jit, true, ALL);
+    x64_mov_rr(a, true, RDI, RBP);
+    x64_mov_rr(a, false, RSI, RAX);
+    call_c(a, jit_hot);
+    pinned(a, c->jit, false, ALL);
+    load_tlb(a);
+    x64_rr(a, 0xff, 4, RAX);
+}
+
+/* Around a call of C that looks at no guest register: what it may change, in `at`. */
+static void keep(struct x64 *a, int32_t off, bool store)
+{
+    for (unsigned i = 0; i < sizeof(pinned_vars); i++) {
+        int r = gen_pinned(pinned_vars[i]);
+        if (is_callee_saved(r)) {
+            continue;
+        }
+        if (store) {
+            x64_store(a, true, x64_at(RSP, off), r);
+        } else {
+            x64_load(a, true, r, x64_at(RSP, off));
+        }
+        off += 8;
+    }
+}
+
+enum { KEEP_BYTES = 4 * 8 };
+
+/* A slow access.  `raw`: from a region, which stores and loads its variables itself. */
+static void mem(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool vec, bool raw)
 {
     static const int saved[] = { RCX, RDX, RSI, RDI };
     int32_t frame = 40 + (vec ? 14 * 16 : 0);
     uint8_t *out;
 
-    c->thunk[vec ? GEN_T_MEM_V : GEN_T_MEM] = a->p;
+    c->thunk[raw ? GEN_T_MEM_RAW : vec ? GEN_T_MEM_V : GEN_T_MEM] = a->p;
     sp_add(a, -frame);
     for (unsigned i = 0; i < 4; i++) {
         x64_store(a, true, x64_at(RSP, i * 8), saved[i]);
@@ -137,12 +169,16 @@ static void mem(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool 
     for (unsigned i = 0; vec && i < 14; i++) {
         x64_vm(a, 0x11 | OP_0F, i, 0, x64_at(RSP, 32 + i * 16));
     }
-    pinned(a, c->jit, true, ALL);
+    if (!raw) {
+        pinned(a, c->jit, true, ALL);
+    }
     x64_mov_rr(a, true, RDI, RBP);
     call_c(a, jit_helper_mem);
     x64_rr(a, 0x84, RAX, RAX);                          /* test al, al */
     out = x64_jcc(a, CC_NE);
-    pinned(a, c->jit, false, CALLER_SAVED);
+    if (!raw) {
+        pinned(a, c->jit, false, CALLER_SAVED);
+    }
     load_tlb(a);
     for (unsigned i = 0; i < 4; i++) {
         x64_load(a, true, saved[i], x64_at(RSP, i * 8));
@@ -157,19 +193,23 @@ static void mem(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool 
     x64_jmp_to(a, resume);
 }
 
-static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume)
+static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool raw)
 {
     uint8_t *out;
 
-    c->thunk[GEN_T_CALL] = a->p;
+    c->thunk[raw ? GEN_T_CALL_RAW : GEN_T_CALL] = a->p;
     sp_add(a, -8);
-    pinned(a, c->jit, true, ALL);
+    if (!raw) {
+        pinned(a, c->jit, true, ALL);
+    }
     x64_mov_rr(a, true, RDI, RBP);
     x64_mov_rr(a, false, RSI, RAX);
     call_c(a, jit_helper_call);
     x64_rr(a, 0x84, RAX, RAX);
     out = x64_jcc(a, CC_NE);
-    pinned(a, c->jit, false, ALL);
+    if (!raw) {
+        pinned(a, c->jit, false, ALL);
+    }
     load_tlb(a);
     sp_add(a, 8);
     x64_b(a, 0xc3);
@@ -181,13 +221,13 @@ static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume)
 static void pure(struct x64 *a, struct jit_cache *c)
 {
     c->thunk[GEN_T_PURE] = a->p;
-    sp_add(a, -8);
-    pinned(a, c->jit, true, CALLER_SAVED);
+    sp_add(a, -(8 + KEEP_BYTES));
+    keep(a, 0, true);
     x64_mov_rr(a, true, RDI, RBP);
     x64_mov_rr(a, false, RSI, RAX);
     call_c(a, jit_helper_pure);
-    pinned(a, c->jit, false, CALLER_SAVED);
-    sp_add(a, 8);
+    keep(a, 0, false);
+    sp_add(a, 8 + KEEP_BYTES);
     x64_b(a, 0xc3);
 }
 
@@ -195,8 +235,8 @@ static void pure(struct x64 *a, struct jit_cache *c)
 static void vcall(struct x64 *a, struct jit_cache *c)
 {
     c->thunk[GEN_T_VCALL] = a->p;
-    sp_add(a, -8);
-    pinned(a, c->jit, true, CALLER_SAVED);
+    sp_add(a, -(8 + KEEP_BYTES));
+    keep(a, 0, true);
     x64_mov_rr(a, true, R8, RSI);
     x64_mov_rr(a, true, R9, RDI);
     x64_mov_rr(a, true, RDI, RBP);
@@ -205,8 +245,8 @@ static void vcall(struct x64 *a, struct jit_cache *c)
     x64_b(a, sizeof(struct vop_row));
     x64_mov_ri(a, R11, (uintptr_t)vop_rows + offsetof(struct vop_row, fn));
     x64_rm(a, 0xff, 2, x64_idx(R11, RAX, 0, 0));
-    pinned(a, c->jit, false, CALLER_SAVED);
-    sp_add(a, 8);
+    keep(a, 0, false);
+    sp_add(a, 8 + KEEP_BYTES);
     x64_b(a, 0xc3);
 }
 
@@ -215,7 +255,7 @@ static void vcall(struct x64 *a, struct jit_cache *c)
 static void vslow(struct x64 *a, struct jit_cache *c)
 {
     static const int saved[] = { RCX, RDX, RSI, RDI };
-    int32_t frame = 40 + 16 * 16;
+    int32_t frame = 40 + 16 * 16 + KEEP_BYTES;
 
     c->thunk[GEN_T_VSLOW] = a->p;
     sp_add(a, -frame);
@@ -225,12 +265,12 @@ static void vslow(struct x64 *a, struct jit_cache *c)
     for (unsigned i = 0; i < 16; i++) {
         x64_vm(a, 0x29 | OP_0F, i, 0, x64_at(RSP, i * 16));
     }
-    pinned(a, c->jit, true, CALLER_SAVED);
+    keep(a, 288, true);
     x64_mov_rr(a, true, RDI, RBP);
     x64_load(a, true, RSI, x64_at(RSP, frame));
     x64_mov_rr(a, true, RDX, RSP);
     call_c(a, jit_helper_vslow);
-    pinned(a, c->jit, false, CALLER_SAVED);
+    keep(a, 288, false);
     for (unsigned i = 0; i < 4; i++) {
         x64_load(a, true, saved[i], x64_at(RSP, 256 + i * 8));
     }
@@ -251,9 +291,12 @@ void jit_thunks_make(struct jit_cache *c)
     enter(&a, c);
     resume = lookup(&a, c);
     link_exit(&a, c);
-    mem(&a, c, resume, false);
-    mem(&a, c, resume, true);
-    call(&a, c, resume);
+    hot(&a, c);
+    mem(&a, c, resume, false, false);
+    mem(&a, c, resume, true, false);
+    mem(&a, c, resume, true, true);
+    call(&a, c, resume, false);
+    call(&a, c, resume, true);
     pure(&a, c);
     vcall(&a, c);
     vslow(&a, c);

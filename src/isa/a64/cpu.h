@@ -97,6 +97,7 @@ struct a64_cpu {
     uint64_t jit_pc_page;   /* the JIT's own: VA of the page that it executes in */
     uint64_t jit_scratch[8];
     void *jit;              /* the JIT's own, of this vCPU */
+    int32_t jit_heat[1024]; /* the JIT's own: see GEN_T_HOT */
     union a64_vreg v[32];
     uint32_t fpcr;          /* FPCR; rounding mode and FZ as the guest wrote them */
     uint32_t fpsr;          /* cumulative bits: an engine folds in what it collects

@@ -54,7 +54,7 @@ static void interpret(env *e)
 
 /* One instruction; if a body finds that it is the interpreter's after all, what it has emitted
  * is taken back. */
-static void instruction(env *e)
+void a64_translate_insn(env *e)
 {
     struct ir *ir = e->ir;
     unsigned row = a64_decode_for(e->b->model->features, e->insn), n = ir->n;
@@ -76,6 +76,11 @@ static void instruction(env *e)
         e->ended = e->follow = false;
         interpret(e);
     }
+}
+
+void a64_translate_leave(env *e, int64_t off)
+{
+    leave_to(e, off);
 }
 
 void a64_translate_block(struct a64_block *b, struct ir *ir)
@@ -100,7 +105,7 @@ void a64_translate_block(struct a64_block *b, struct ir *ir)
     while (!e.ended && !ir->full) {
         e.follow = false;
         e.insn = a64_block_word(b, e.index);
-        instruction(&e);
+        a64_translate_insn(&e);
         b->insn_n++;
         if (e.ended) {
             break;
@@ -144,6 +149,8 @@ void a64_gen_guest(struct gen_guest *g)
     g->pc = offsetof(struct a64_cpu, pc);
     g->pc_page = offsetof(struct a64_cpu, jit_pc_page);
     g->poll = offsetof(struct a64_cpu, poll);
+    g->heat = offsetof(struct a64_cpu, jit_heat);
+    _Static_assert(sizeof(((struct a64_cpu *)0)->jit_heat) == 4 * GEN_HEATS, "a counter each");
     g->scratch = offsetof(struct a64_cpu, jit_scratch);
     g->attention = offsetof(struct a64_cpu, attention);
     g->tlb = offsetof(struct a64_cpu, tlb);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From aarch64 code to IR: one superblock, within one 4 KiB page.
+/* From aarch64 code to IR: a superblock, or a loop as a region, within one 4 KiB page.
  *
  * A block depends on nothing but the code, the model and the mode bits below; the virtual address
  * of its page is known only at run time (cpu->jit_pc_page), so all processes share it. */
@@ -76,6 +76,11 @@ static inline uint32_t a64_block_word(const struct a64_block *b, unsigned i)
 
 /* Translates; ir->full: did not fit, try again with a smaller insn_max. */
 void a64_translate_block(struct a64_block *b, struct ir *ir);
+
+/* Translates the loop whose head is b->first as a region: all code of the page that lies on a way
+ * from the head back to it, at most insn_max instructions.  False: there is no such loop, or it
+ * does not fit. */
+bool a64_translate_region(struct a64_block *b, struct ir *ir);
 
 /* The mode that the PE is in; false: a rare state that only the interpreter handles. */
 bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode);

@@ -21,4 +21,11 @@ typedef struct a64_trans {
     bool ended;
     bool follow;                /* go on translating at `index` = next */
     unsigned next;
+    const int16_t *label;       /* a region: by index in the page, -1 = none; NULL: a block */
 } env;
+
+/* The instruction at `index`, which is in `insn`. */
+void a64_translate_insn(env *e);
+/* To the instruction `off` bytes from here: a jump in the region, a direct exit if it is in this
+ * page, else by address.  Ends the block. */
+void a64_translate_leave(env *e, int64_t off);

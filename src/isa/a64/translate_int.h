@@ -248,13 +248,28 @@ static inline void nzcv_set(env *e, val v)
 }
 
 /* ---- control flow ---- */
-/* To the instruction `off` bytes from here, as a direct jump if it is in this page. */
+/* The label of the region at this offset in the page, -1 = none. */
+static inline int label_at(const env *e, int64_t target)
+{
+    return e->label && target >= 0 && target < 4096 ? e->label[target / 4] : -1;
+}
+
+static inline void jump_if(env *e, unsigned label, ir_ref c, bool invert)
+{
+    ir_ref r = ir_emit(e->ir, IR_JUMPC, true, 0, 0, c, label);
+
+    e->ir->op[r].cc = invert;
+}
+
 static inline void leave_to(env *e, int64_t off)
 {
     int64_t target = (int64_t)e->index * 4 + off;
+    int label = label_at(e, target);
     ir_ref r;
 
-    if (target >= 0 && target < 4096) {
+    if (label >= 0) {
+        ir_emit(e->ir, IR_JUMP, true, 0, 0, 0, label);
+    } else if (target >= 0 && target < 4096) {
         r = ir_emit(e->ir, IR_EXIT, true, 0, 0, 0, target);
         e->ir->op[r].x = off <= 0;
     } else {
@@ -267,9 +282,16 @@ static inline void goto_rel(env *e, int64_t off, enum jump_kind k)
 {
     int64_t target = (int64_t)e->index * 4 + off;
 
-    if (k == JUMP_PLAIN && off > 0 && target < 4096) {
+    if (k == JUMP_PLAIN && off > 0 && target < 4096 && !e->label) {
         e->follow = true;
         e->next = target / 4;
+        return;
+    }
+    if (k == JUMP_CALL) {
+        const int16_t *label = e->label;
+        e->label = NULL;                /* out of the region, wherever it goes */
+        leave_to(e, off);
+        e->label = label;
         return;
     }
     leave_to(e, off);
@@ -286,6 +308,10 @@ static inline void goto_rel_if(env *e, val c, int64_t off)
         }
         return;
     }
+    if (label_at(e, target) >= 0) {
+        jump_if(e, label_at(e, target), c.r, false);
+        return;
+    }
     if (target >= 0 && target < 4096) {
         r = ir_emit(e->ir, IR_EXITC, true, 0, 0, c.r, target);
         e->ir->op[r].cc = 0;
@@ -293,7 +319,10 @@ static inline void goto_rel_if(env *e, val c, int64_t off)
         return;
     }
     /* Into another page: leave to the next instruction unless the condition holds. */
-    if (e->index < 1023) {
+    if (label_at(e, e->index * 4 + 4) >= 0) {
+        jump_if(e, label_at(e, e->index * 4 + 4), c.r, true);
+        ir_emit(e->ir, IR_EXITR, true, pc_rel(e, off).r, 0, 0, 0);
+    } else if (e->index < 1023) {
         r = ir_emit(e->ir, IR_EXITC, true, 0, 0, c.r, e->index * 4 + 4);
         e->ir->op[r].cc = 1;
         ir_emit(e->ir, IR_EXITR, true, pc_rel(e, off).r, 0, 0, 0);

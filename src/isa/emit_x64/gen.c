@@ -9,8 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define SCRATCH_MASK (1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI)
-#define XMM_MASK 0x3fffu
+#define BLOCK_TEMPS (1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI)
+#define BLOCK_VTEMPS 0x3fffu
 
 int gen_pinned(unsigned var)
 {
@@ -101,7 +101,7 @@ static int alloc(struct gen *g, bool vec)
 {
     uint16_t *file = vec ? g->xmm : g->host;
     uint16_t *locked = vec ? &g->vlocked : &g->locked;
-    unsigned mask = (vec ? XMM_MASK : SCRATCH_MASK) & ~*locked;
+    unsigned mask = (vec ? g->vtemps : g->temps) & ~*locked;
     int best = -1;
     unsigned best_score = 0;
 
@@ -168,7 +168,7 @@ int gen_use(struct gen *g, ir_ref v)
         g->locked |= 1u << r;
         return r;
     }
-    if (g->val[v].var >= 0 && (pin = gen_pinned(g->val[v].var)) >= 0) {
+    if (g->val[v].var >= 0 && (pin = g->home[g->val[v].var]) >= 0) {
         return pin;
     }
     r = alloc(g, false);
@@ -193,6 +193,9 @@ int gen_vuse(struct gen *g, ir_ref v)
         g->vlocked |= 1u << r;
         return r;
     }
+    if (g->val[v].var >= 0 && g->home[g->val[v].var] >= 0) {
+        return g->home[g->val[v].var];
+    }
     r = alloc(g, true);
     if (g->ir->op[v].op == IR_VCONST) {
         gen_vconst(g, r, g->ir->op[v].k, g->ir->op[v].k2);
@@ -209,7 +212,7 @@ int gen_vuse(struct gen *g, ir_ref v)
 
 struct x64_mem gen_vslot(struct gen *g, ir_ref v)
 {
-    if (g->val[v].var >= 0) {
+    if (g->val[v].var >= 0 && g->home[g->val[v].var] < 0) {
         return var_at(g, g->val[v].var);
     }
     if (g->val[v].spill < 0) {
@@ -233,10 +236,14 @@ static void var_release(struct gen *g, unsigned var)
         g->ir->op[v].op == IR_CONST) {
         return;
     }
-    pin = gen_pinned(var);
+    pin = g->home[var];
     if (is_vec(g, v)) {
         r = alloc(g, true);
-        x64_vm(&g->c, 0x28 | OP_0F, r, 0, var_at(g, var));
+        if (pin >= 0) {
+            x64_v(&g->c, 0x28 | OP_0F, r, 0, pin);
+        } else {
+            x64_vm(&g->c, 0x28 | OP_0F, r, 0, var_at(g, var));
+        }
         assign(g, v, r, true);
         return;
     }
@@ -249,41 +256,73 @@ static void var_release(struct gen *g, unsigned var)
     assign(g, v, r, false);
 }
 
+/* The register of the variable that `v` will be put into, if it can be computed there; else -1. */
+static int def_in_home(struct gen *g, ir_ref v)
+{
+    int hint = g->ir->op[v].hint, pin = hint >= 0 ? g->home[hint] : -1;
+    ir_ref old;
+
+    if (pin < 0) {
+        return -1;
+    }
+    old = g->var_cur[hint];
+    if (old && g->val[old].var == hint) {
+        if (g->ir->op[old].last > g->i && g->val[old].reg < 0 && g->val[old].spill < 0) {
+            return -1;
+        }
+        g->val[old].var = -1;
+    }
+    g->var_cur[hint] = v;
+    g->val[v].var = hint;
+    return pin;
+}
+
 int gen_def(struct gen *g, ir_ref v)
 {
-    int hint = g->ir->op[v].hint, pin = hint >= 0 && hint < IR_VAR_VEC ? gen_pinned(hint) : -1;
-    int r;
+    int r = def_in_home(g, v);
 
-    if (pin >= 0) {
-        ir_ref old = g->var_cur[hint];
-        if (!old || g->val[old].var != hint || g->ir->op[old].last <= g->i ||
-            g->val[old].reg >= 0 || g->val[old].spill >= 0) {
-            if (old && g->val[old].var == hint) {
-                g->val[old].var = -1;
-            }
-            g->var_cur[hint] = v;
-            g->val[v].var = hint;
-            return pin;
-        }
+    if (r >= 0) {
+        return r;
     }
     r = alloc(g, false);
     assign(g, v, r, false);
     return r;
 }
 
+/* Never a register of an operand: a primitive may be several instructions. */
 int gen_vdef(struct gen *g, ir_ref v)
 {
-    int r = alloc(g, true);
+    const struct ir_op *p = &g->ir->op[v];
+    ir_ref old = p->hint >= 0 ? g->var_cur[p->hint] : 0;
+    int r;
 
+    if (!old || (old != p->a && old != p->b && old != p->c)) {
+        r = def_in_home(g, v);
+        if (r >= 0) {
+            return r;
+        }
+    }
+    r = alloc(g, true);
     assign(g, v, r, true);
     return r;
 }
 
 /* ---- flags ---- */
 /* Is it the flags of a floating-point comparison, as UCOMIS leaves them, that EFLAGS holds? */
-static bool ef_is_fp(const struct gen *g)
+bool gen_ef_is_fp(const struct gen *g)
 {
     return g->ef && g->ef_fp && g->ir->op[g->ef].op == IR_VFCMP;
+}
+
+void gen_store_eflags(struct gen *g, bool inverted)
+{
+    if (inverted) {
+        x64_b(&g->c, 0xf5);             /* cmc */
+    }
+    x64_b(&g->c, 0x9f);                 /* lahf */
+    x64_setcc(&g->c, CC_O, RAX);
+    x64_b(&g->c, 0x66);
+    x64_store(&g->c, false, gen_at(g, g->guest->nzcv), RAX);
 }
 
 void gen_flags_sync(struct gen *g, ir_ref f)
@@ -295,19 +334,13 @@ void gen_flags_sync(struct gen *g, ir_ref f)
         g->failed = true;       /* cannot be: flags are saved before they are destroyed */
         return;
     }
-    if (ef_is_fp(g)) {
+    if (gen_ef_is_fp(g)) {
         gen_fp_flags_store(g);
         g->mf = f;
         return;
     }
-    if (g->ef_inv) {
-        x64_b(&g->c, 0xf5);             /* cmc */
-        g->ef_inv = false;
-    }
-    x64_b(&g->c, 0x9f);                 /* lahf */
-    x64_setcc(&g->c, CC_O, RAX);
-    x64_b(&g->c, 0x66);
-    x64_store(&g->c, false, gen_at(g, g->guest->nzcv), RAX);
+    gen_store_eflags(g, g->ef_inv);
+    g->ef_inv = false;
     g->mf = f;
 }
 
@@ -324,7 +357,7 @@ void gen_clobber_ef(struct gen *g)
 void gen_flags_load(struct gen *g, ir_ref f)
 {
     if (g->ef == f && f) {
-        if (!ef_is_fp(g)) {
+        if (!gen_ef_is_fp(g)) {
             return;
         }
         gen_flags_sync(g, f);
@@ -356,7 +389,7 @@ enum x64_cc gen_cc(struct gen *g, ir_ref f, unsigned arm_cc)
         CC_E, CC_NE, CC_B, CC_AE, CC_S, CC_NS, CC_O, CC_NO, CC_A, CC_BE, CC_GE, CC_L, CC_G, CC_LE,
     };
 
-    if (f && g->ef == f && ef_is_fp(g)) {
+    if (f && g->ef == f && gen_ef_is_fp(g)) {
         int cc = gen_fp_cc(g, arm_cc);
         if (cc >= 0) {
             return cc;
@@ -418,8 +451,9 @@ void gen_save_live(struct gen *g, bool clobber)
             continue;
         }
         if (live_after(g, v) && g->val[v].spill < 0 && g->ir->op[v].op != IR_CONST) {
-            int pin = var < IR_VAR_VEC ? gen_pinned(var) : 14;
-            if (var >= IR_VAR_VEC) {
+            int pin = g->home[var];
+            if (pin < 0 && var >= IR_VAR_VEC) {
+                pin = 14;
                 x64_vm(&g->c, 0x28 | OP_0F, 14, 0, var_at(g, var));
             } else if (pin < 0) {
                 pin = RAX;
@@ -450,7 +484,7 @@ struct gen_stub *gen_stub(struct gen *g, unsigned kind)
 static void put(struct gen *g, const struct ir_op *p)
 {
     unsigned var = p->k;
-    int pin = gen_pinned(var), r;
+    int pin = g->home[var], r;
     const struct ir_op *v = &g->ir->op[p->a];
 
     if (g->var_cur[var] == p->a && g->val[p->a].var == (int)var) {
@@ -467,7 +501,7 @@ static void put(struct gen *g, const struct ir_op *p)
         }
     } else {
         r = g->val[p->a].reg;
-        if (pin >= 0 && r < 0 && g->val[p->a].var >= 0 && gen_pinned(g->val[p->a].var) < 0) {
+        if (pin >= 0 && r < 0 && g->val[p->a].var >= 0 && g->home[g->val[p->a].var] < 0) {
             x64_load(&g->c, true, pin, var_at(g, g->val[p->a].var));
         } else if (pin >= 0) {
             x64_mov_rr(&g->c, true, pin, gen_use(g, p->a));
@@ -489,14 +523,27 @@ static void put(struct gen *g, const struct ir_op *p)
 static void vput(struct gen *g, const struct ir_op *p)
 {
     unsigned var = p->k;
-    int r;
+    int r, pin = g->home[var];
 
+    if (g->var_cur[var] == p->a && g->val[p->a].var == (int)var) {
+        return;                         /* computed in place */
+    }
     var_release(g, var);
-    r = gen_vuse(g, p->a);
-    x64_vm(&g->c, 0x29 | OP_0F, r, 0, var_at(g, var));
+    if (pin >= 0 && g->ir->op[p->a].op == IR_VCONST && g->val[p->a].reg < 0) {
+        gen_vconst(g, pin, g->ir->op[p->a].k, g->ir->op[p->a].k2);
+    } else if (pin >= 0) {
+        x64_v(&g->c, 0x28 | OP_0F, pin, 0, gen_vuse(g, p->a));
+    } else {
+        x64_vm(&g->c, 0x29 | OP_0F, gen_vuse(g, p->a), 0, var_at(g, var));
+    }
     if (g->val[p->a].var < 0) {
         g->val[p->a].var = var;
         g->var_cur[var] = p->a;
+        r = g->val[p->a].reg;
+        if (pin >= 0 && r >= 0) {
+            g->xmm[r] = 0;
+            g->val[p->a].reg = -1;
+        }
     }
 }
 
@@ -509,115 +556,6 @@ static void get(struct gen *g, const struct ir_op *p)
     assert(!g->var_cur[p->k] || g->val[g->var_cur[p->k]].var != (int)p->k);
     g->val[g->i].var = p->k;
     g->var_cur[p->k] = g->i;
-}
-
-/* ---- leaving the block ---- */
-static void exit_jump(struct gen *g, uint64_t target_off, bool backward)
-{
-    struct gen_stub *s;
-
-    if (backward) {
-        x64_rm(&g->c, 0x83, ALU_CMP, gen_at(g, g->guest->poll));
-        x64_b(&g->c, 0);
-        s = gen_stub(g, GEN_STUB_LEAVE);
-        s->from = x64_jcc(&g->c, CC_NE);
-        s->info = target_off;
-    }
-    while (((uintptr_t)g->c.p + 1) & 3) {
-        x64_b(&g->c, 0x90);
-    }
-    s = gen_stub(g, GEN_STUB_EXIT);
-    s->from = x64_jmp(&g->c);
-    s->info = target_off;
-    g->exit_n++;
-}
-
-/* Through the jump cache of the current context; the target's VA is in a register. */
-static void exit_reg(struct gen *g, const struct ir_op *p)
-{
-    const struct gen_guest *gg = g->guest;
-    int a = gen_use(g, p->a), v;
-    struct gen_stub *s;
-    int32_t page_mask = ((1 << gg->jump_pages_log2) - 1) << (gg->jump_per_page_log2 + 4);
-    unsigned page_shift = 12 - gg->jump_per_page_log2 - 4;
-
-    if (a != RCX && a != RDX && a != RSI && a != RDI) {
-        v = gen_tmp(g);
-        x64_mov_rr(&g->c, true, v, a);
-        a = v;
-    }
-    v = gen_tmp(g);
-    s = gen_stub(g, GEN_STUB_LOOKUP);
-    s->a = a;
-    x64_alu_mi(&g->c, ALU_CMP, false, gen_at(g, gg->poll), 0);
-    s->from2 = x64_jcc(&g->c, CC_NE);
-    x64_mov_rr(&g->c, false, RAX, a);
-    if (page_shift) {
-        x64_shift_ri(&g->c, SH_SHR, false, RAX, page_shift);
-    }
-    x64_alu_ri(&g->c, ALU_AND, false, RAX, page_mask);
-    x64_mov_rr(&g->c, false, v, a);
-    x64_shift_ri(&g->c, SH_SHL, false, v, 2);
-    x64_alu_ri(&g->c, ALU_AND, false, v, ((1 << gg->jump_per_page_log2) - 1) << 4);
-    x64_alu_rr(&g->c, ALU_ADD, false, RAX, v);
-    x64_alu_rm(&g->c, ALU_CMP, true, a, x64_idx(R15, RAX, 0, gg->jump));
-    s->from = x64_jcc(&g->c, CC_NE);
-    x64_alu_ri(&g->c, ALU_AND, true, a, -4096);
-    x64_store(&g->c, true, gen_at(g, gg->pc_page), a);
-    x64_rm(&g->c, 0xff, 4, x64_idx(R15, RAX, 0, gg->jump + 8));         /* jmp [mem] */
-}
-
-static void exit_cond(struct gen *g, const struct ir_op *p)
-{
-    enum x64_cc cc;
-    uint8_t *over;
-    uint16_t ef, mf;
-    bool inv;
-
-    if (p->x) {
-        cc = gen_fused(g, p->c);
-    } else {
-        int r = gen_use(g, p->c);
-        gen_clobber_ef(g);
-        x64_test_rr(&g->c, false, r, r);
-        cc = CC_NE;
-    }
-    if (p->cc) {
-        cc ^= 1;                        /* leave if the condition does not hold */
-    }
-    /* The taken side, out of line but in the hot part: flags, poll, patchable jump. */
-    over = x64_jcc(&g->c, cc ^ 1);
-    ef = g->ef;
-    mf = g->mf;
-    inv = g->ef_inv;
-    gen_flags_sync(g, p->f);
-    exit_jump(g, p->k, p->k2);
-    x64_patch(over, g->c.p);
-    g->ef = ef;
-    g->mf = mf;
-    g->ef_inv = inv;
-}
-
-static void leave(struct gen *g, const struct ir_op *p)
-{
-    switch (p->op) {
-    case IR_EXITC:
-        if (!p->x || g->ir->op[p->c].op != IR_COND || g->ef != p->f) {
-            gen_flags_sync(g, p->f);
-        }
-        exit_cond(g, p);
-        break;
-    case IR_EXIT:
-        gen_flags_sync(g, p->f);
-        exit_jump(g, p->k, p->x);
-        break;
-    case IR_EXITR:
-        gen_flags_sync(g, p->f);
-        exit_reg(g, p);
-        break;
-    default:
-        assert(!"exit");
-    }
 }
 
 /* Helper call: arguments to scratch[], EAX = helper, then the shared routine. */
@@ -649,14 +587,16 @@ static void call(struct gen *g, const struct ir_op *p)
         x64_d(&g->c, p->k >> 32);
         over = x64_jcc8(&g->c, CC_E);
     }
+    gen_region_save(g);
     if (pure) {
         x64_mov_ri(&g->c, RAX, p->k);
         x64_call(&g->c, g->thunk[GEN_T_PURE]);
     } else {
         x64_store_i(&g->c, true, gen_at(g, g->guest->scratch + 24), p->k2);
         x64_mov_ri(&g->c, RAX, p->pc | (uint32_t)p->k << 12);
-        x64_call(&g->c, g->thunk[GEN_T_CALL]);
+        x64_call(&g->c, g->thunk[g->homes ? GEN_T_CALL_RAW : GEN_T_CALL]);
     }
+    gen_region_load(g);
     if (over) {
         x64_patch8(over, g->c.p);
     }
@@ -732,7 +672,13 @@ static void generate(struct gen *g, const struct ir_op *p)
         call(g, p);
         break;
     case IR_EXITC: case IR_EXIT: case IR_EXITR: case IR_EXITX:
-        leave(g, p);
+        gen_leave(g, p);
+        break;
+    case IR_LABEL:
+        gen_label(g, p);
+        break;
+    case IR_JUMP: case IR_JUMPC:
+        gen_jump_op(g, p);
         break;
     case IR_VFROM: case IR_VTO: case IR_VINS: case IR_VDUP: case IR_VLOW:
     case IR_V1: case IR_V2: case IR_V3: case IR_VCALL:
@@ -772,45 +718,34 @@ static void release_dead(struct gen *g)
     }
 }
 
-static void stub(struct gen *g, struct gen_stub *s)
+static void begin(struct gen *g, const struct gen_homes *homes)
 {
-    struct x64 *c = &g->c;
-
-    switch (s->kind) {
-    case GEN_STUB_MEM:
-        gen_mem_stub(g, s);
-        break;
-    case GEN_STUB_EXIT:
-        x64_patch(s->from, c->p);
-        x64_call(c, g->thunk[GEN_T_LINK]);
-        x64_d(c, s->info);
-        x64_d(c, c->p - s->from);       /* from here back to the displacement */
-        x64_d(c, g->id);
-        break;
-    case GEN_STUB_LEAVE:
-        x64_patch(s->from, c->p);
-        x64_load(c, true, RAX, gen_at(g, g->guest->pc_page));
-        x64_alu_ri(c, ALU_ADD, true, RAX, s->info);
-        x64_store(c, true, gen_at(g, g->guest->pc), RAX);
-        x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
-        break;
-    case GEN_STUB_VSLOW: case GEN_STUB_QC:
-        gen_fp_stub(g, s);
-        break;
-    case GEN_STUB_LOOKUP:
-        x64_patch(s->from, c->p);
-        x64_store(c, true, gen_at(g, g->guest->pc), s->a);
-        x64_jmp_to(c, g->thunk[GEN_T_LOOKUP]);
-        x64_patch(s->from2, c->p);
-        x64_store(c, true, gen_at(g, g->guest->pc), s->a);
-        x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
-        break;
+    g->homes = homes;
+    g->temps = BLOCK_TEMPS;
+    g->vtemps = BLOCK_VTEMPS;
+    for (unsigned v = 0; v < IR_VAR_N; v++) {
+        int r = homes ? homes->reg[v] : v < IR_VAR_VEC ? gen_pinned(v) : -1;
+        g->home[v] = r;
+        if (r >= 0) {
+            *(v < IR_VAR_VEC ? &g->temps : &g->vtemps) &= ~(1u << r);
+        }
     }
+    g->spills = g->vspills = 0;
+    g->ef = g->mf = g->logic = 0;
+    g->ef_inv = g->failed = false;
+    g->stub_n = g->exit_n = g->jump_n = 0;
+    g->lit_n = g->lit_use_n = 0;
+    g->ef_fp = 0;
+    memset(g->host, 0, sizeof(g->host));
+    memset(g->xmm, 0, sizeof(g->xmm));
+    memset(g->var_cur, 0, sizeof(g->var_cur));
+    memset(g->val, 0xff, sizeof(g->val[0]) * g->ir->n);
+    memset(g->label_at, 0, sizeof(g->label_at));
 }
 
-bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest,
-               const uint8_t *const *thunk, uint8_t *code, size_t room, unsigned pc_off,
-               uint32_t id, struct gen_result *out)
+bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes,
+               const struct gen_guest *guest, const uint8_t *const *thunk, uint8_t *code,
+               size_t room, unsigned pc_off, uint32_t id, struct gen_result *out)
 {
     g->c.p = code + (-(uintptr_t)code & 15);
     g->c.end = code + room;
@@ -821,22 +756,19 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest
     g->guest = guest;
     g->thunk = thunk;
     g->id = id;
-    g->spills = g->vspills = 0;
-    g->ef = g->mf = g->logic = 0;
-    g->ef_inv = g->failed = false;
-    g->stub_n = g->exit_n = 0;
-    g->lit_n = g->lit_use_n = 0;
-    g->ef_fp = 0;
-    memset(g->host, 0, sizeof(g->host));
-    memset(g->xmm, 0, sizeof(g->xmm));
-    memset(g->var_cur, 0, sizeof(g->var_cur));
-    memset(g->val, 0xff, sizeof(g->val[0]) * ir->n);
+    begin(g, homes);
+    if (homes) {
+        gen_region_routines(g);
+    }
     out->entry = g->c.p;
     x64_b(&g->c, 0x0f);                 /* 5-byte NOP, to be replaced by a jump to `stale` */
     x64_b(&g->c, 0x1f);
     x64_b(&g->c, 0x44);
     x64_b(&g->c, 0x00);
     x64_b(&g->c, 0x00);
+    if (homes) {
+        gen_region_enter(g);
+    }
     for (g->i = 1; g->i < ir->n; g->i++) {
         const struct ir_op *p = &ir->op[g->i];
         if (p->op == IR_NOP || p->op == IR_CONST ||
@@ -851,12 +783,12 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest
         }
     }
     for (unsigned i = 0; i < g->stub_n; i++) {
-        stub(g, &g->stub[i]);
+        gen_stub_emit(g, &g->stub[i]);
         if (g->c.end - g->c.p < 1024) {
             return false;
         }
     }
-    if (!gen_lits_flush(g)) {
+    if (!gen_lits_flush(g) || !gen_jumps_patch(g)) {
         return false;
     }
     out->stale = g->c.p;

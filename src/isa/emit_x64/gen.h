@@ -11,6 +11,8 @@
  *   XMM0-XMM13     vector values; XMM14, XMM15 scratch
  *   RSP            frame of GEN_FRAME bytes: spill slots
  * All other guest registers are in memory; a PUT writes through, so a fault finds them there.
+ * A region (gen_region.c) moves the variables it uses most to registers of its own choice at its
+ * entry and back at its exits, and keeps only a few registers for values.
  *
  * A value may be in several places at once: a host register, a guest variable (pinned register
  * or memory), a spill slot, or nowhere if it is a constant.
@@ -32,6 +34,7 @@ struct gen_guest {
     int32_t fpsr, nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
             attention;
     int32_t read, write, jump;          /* from the TLB set */
+    int32_t heat;                       /* GEN_HEATS counters of 32 bits, by target */
     unsigned tlb_bits, jump_pages_log2, jump_per_page_log2;
 };
 
@@ -39,6 +42,8 @@ struct gen_guest {
 enum gen_thunk {
     GEN_T_MEM,          /* slow memory access, see struct gen_mem_info */
     GEN_T_MEM_V,        /* the same, keeping vector registers */
+    GEN_T_MEM_RAW,      /* MEM_V and CALL in a region, which has stored its variables itself */
+    GEN_T_CALL_RAW,
     GEN_T_CALL,         /* helper EAX, arguments and result in scratch[]; may not return */
     GEN_T_PURE,         /* helper EAX that only computes and cannot leave */
     GEN_T_VCALL,        /* vector primitive EAX */
@@ -46,6 +51,8 @@ enum gen_thunk {
     GEN_T_LINK,         /* first use of a direct exit */
     GEN_T_LOOKUP,       /* go on at the guest address in pc */
     GEN_T_LEAVE,        /* a poll at the guest address in pc */
+    GEN_T_HOT,          /* a branch backwards was taken often: EAX = its target in the page, and
+                         * above 12 bits the number of the counter */
     GEN_T_STALE,        /* entry of a block that was invalidated: EAX = offset in page */
     GEN_T_COUNT
 };
@@ -63,7 +70,17 @@ enum {
 
 enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_FRAME = GEN_SPILLS * 8 + GEN_VSPILLS * 16 + 64,
        GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024, GEN_LITS_MAX = 64,
-       GEN_LIT_USES_MAX = 768 };
+       GEN_LIT_USES_MAX = 768, GEN_JUMPS_MAX = 512, GEN_HEATS = 1024 };
+
+/* Where a region keeps guest variables, from its entry to its exits; -1 = in memory. */
+struct gen_homes {
+    int8_t reg[IR_VAR_N];
+    uint64_t dirty;             /* variables that it changes */
+};
+
+/* By how often they are used.  False: `attempt` is beyond the last way to choose (0 has the most
+ * homes and so the fewest registers for values). */
+bool gen_homes_choose(struct gen_homes *h, const struct ir *ir, unsigned attempt);
 
 /* Where patchable exits are, for the caller's statistics. */
 struct gen_result {
@@ -92,6 +109,16 @@ struct gen {
     struct x64 c;
     struct x64_far far;         /* to the thunks: all that ties the code to its place */
     const struct ir *ir;
+    const struct gen_homes *homes;      /* of a region; NULL: a block */
+    int8_t home[IR_VAR_N];      /* host register of a variable, -1 = in memory */
+    uint16_t temps, vtemps;     /* host registers for values */
+    const uint8_t *region_save, *region_load, *region_out;      /* routines of a region */
+    unsigned jump_n;
+    uint8_t *label_at[IR_LABELS_MAX];
+    struct {
+        uint8_t *at;            /* displacement */
+        uint8_t label;
+    } jump[GEN_JUMPS_MAX];
     const struct gen_guest *guest;
     const uint8_t *const *thunk;
     unsigned i;                 /* operation being generated */
@@ -122,11 +149,11 @@ struct gen {
     } lit_use[GEN_LIT_USES_MAX];
 };
 
-/* Generates the block at `code` (write view), which will run at `code` + `run_delta`.  False:
- * does not fit in `room` bytes or the tables (translate fewer instructions). */
-bool gen_block(struct gen *g, const struct ir *ir, const struct gen_guest *guest,
-               const uint8_t *const *thunk, uint8_t *code, size_t room, unsigned pc_off,
-               uint32_t id, struct gen_result *out);
+/* Generates the block (homes = NULL) or region at `code` (write view).  False: does not fit in
+ * `room` bytes or the tables (translate fewer instructions). */
+bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes,
+               const struct gen_guest *guest, const uint8_t *const *thunk, uint8_t *code,
+               size_t room, unsigned pc_off, uint32_t id, struct gen_result *out);
 
 /* ---- between the files of this folder ---- */
 int gen_pinned(unsigned var);                       /* host register or -1 */
@@ -156,4 +183,19 @@ void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int
 bool gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
 enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
-       GEN_STUB_QC };
+       GEN_STUB_QC, GEN_STUB_HOT, GEN_STUB_SIDE };
+bool gen_ef_is_fp(const struct gen *g);
+void gen_store_eflags(struct gen *g, bool inverted);
+/* gen_exit.c */
+void gen_leave(struct gen *g, const struct ir_op *p);
+void gen_jump_op(struct gen *g, const struct ir_op *p);
+void gen_stub_emit(struct gen *g, struct gen_stub *s);
+/* gen_region.c: the routines in front of a region, and what its entry does; labels and jumps. */
+void gen_region_routines(struct gen *g);
+void gen_region_enter(struct gen *g);
+void gen_label(struct gen *g, const struct ir_op *p);
+void gen_jump(struct gen *g, unsigned label, int cc);       /* cc < 0: always */
+bool gen_jumps_patch(struct gen *g);
+/* In a region, before C runs that may look at variables, and after it. */
+void gen_region_save(struct gen *g);
+void gen_region_load(struct gen *g);

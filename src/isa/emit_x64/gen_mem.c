@@ -543,7 +543,9 @@ void gen_mem_stub(struct gen *g, struct gen_stub *s)
     /* 27 bits of access, atomic operation above */
     x64_store_i(c, true, gen_at(g, scratch + 24),
                 s->info | (s->x == 0x80 ? 15u << 27 : (uint32_t)s->x << 27));
-    x64_call(c, g->thunk[s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
+    gen_region_save(g);
+    x64_call(c, g->thunk[g->homes ? GEN_T_MEM_RAW : s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
+    gen_region_load(g);
     if (s->vec1 >= 0 && !is_store) {
         x64_vm(c, 0x10 | OP_0F, s->vec1, 0, gen_at(g, scratch + 8));
         if (s->vec2 >= 0) {

@@ -126,6 +126,7 @@ static void vcall(struct gen *g)
         }
     }
     gen_save_live(g, false);
+    gen_region_save(g);
     if (!~g->vspills) {
         g->failed = true;
         return;
@@ -144,6 +145,7 @@ static void vcall(struct gen *g)
     x64_store_i(&g->c, false, gen_at(g, g->guest->scratch + 24), p->k2);
     x64_mov_ri(&g->c, RAX, p->k);
     x64_call(&g->c, g->thunk[GEN_T_VCALL]);
+    gen_region_load(g);
 }
 
 /* ---- native primitives ---- */

@@ -12,6 +12,7 @@
 #define S IR_A_EFFECT
 #define E (IR_A_EFFECT | IR_A_EXACT)
 #define C (IR_A_EFFECT | IR_A_EXACT | IR_A_CLOBBER)
+#define J (IR_A_EFFECT | IR_A_JOIN)
 const uint8_t ir_attr[IR_OP_COUNT] = {
 #define ROW(name, attr) [IR_##name] = (attr),
     IR_OPS(ROW)
@@ -24,6 +25,7 @@ const uint8_t ir_attr[IR_OP_COUNT] = {
 #undef S
 #undef E
 #undef C
+#undef J
 
 const char *const ir_op_name[IR_OP_COUNT] = {
 #define ROW(name, attr) [IR_##name] = #name,
@@ -34,7 +36,7 @@ const char *const ir_op_name[IR_OP_COUNT] = {
 void ir_begin(struct ir *ir)
 {
     ir->n = 1;
-    ir->full = false;
+    ir->full = ir->is_region = false;
     ir->flags = 0;
     ir->pc = 0;
     memset(ir->var, 0, sizeof(ir->var));
@@ -331,6 +333,17 @@ void ir_forget_vars(struct ir *ir)
     memset(ir->var, 0, sizeof(ir->var));
 }
 
+void ir_label(struct ir *ir, unsigned label, bool is_loop)
+{
+    ir_ref r;
+
+    ir->is_region = true;
+    ir_forget_vars(ir);
+    ir->flags = 0;
+    r = ir_emit(ir, IR_LABEL, true, 0, 0, 0, label);
+    ir->op[r].x = is_loop;
+}
+
 static void use(struct ir *ir, ir_ref v, unsigned at)
 {
     if (v && !ir->op[v].last) {
@@ -361,7 +374,7 @@ static void use_operands(struct ir *ir, unsigned i)
 
     use(ir, p->a, i);
     use(ir, p->b, i);
-    if ((p->op == IR_SEL || p->op == IR_EXITC) && fuses(ir, p->c, i)) {
+    if ((p->op == IR_SEL || p->op == IR_EXITC || p->op == IR_JUMPC) && fuses(ir, p->c, i)) {
         use(ir, ir->op[p->c].a, i);
         use(ir, ir->op[p->c].b, i);
         if (ir->op[p->c].op == IR_COND) {
@@ -371,8 +384,34 @@ static void use_operands(struct ir *ir, unsigned i)
     } else {
         use(ir, p->c, i);
     }
-    if ((attr & IR_A_EXACT) || ((attr & IR_A_FUSE) && p->op != IR_SEL)) {
+    if ((attr & IR_A_EXACT) || ((attr & IR_A_FUSE) && p->op != IR_SEL) || p->live) {
         use_flags(ir, p->f, i);
+    }
+}
+
+/* Which labels are reached with flags that somebody needs: until nothing changes. */
+static void flags_over_labels(struct ir *ir)
+{
+    bool live[IR_LABELS_MAX] = { false }, again = true;
+
+    while (again) {
+        unsigned label = 0;
+        again = false;
+        for (unsigned i = 1; i < ir->n; i++) {
+            struct ir_op *p = &ir->op[i];
+            uint8_t attr = ir_attr[p->op];
+            if (p->op == IR_LABEL) {
+                label = p->k;
+                continue;
+            }
+            if (p->op == IR_JUMP || p->op == IR_JUMPC) {
+                p->live = live[p->k];
+            }
+            if (!p->f && !live[label] &&
+                (p->live || (attr & (IR_A_EXACT | IR_A_FUSE)))) {
+                live[label] = again = true;
+            }
+        }
     }
 }
 
@@ -380,6 +419,9 @@ void ir_finish(struct ir *ir)
 {
     bool put_dead[IR_VAR_N] = { false };
 
+    if (ir->is_region) {
+        flags_over_labels(ir);
+    }
     for (unsigned i = ir->n - 1; i > 0; i--) {
         struct ir_op *p = &ir->op[i];
         uint8_t attr = ir_attr[p->op];
@@ -416,7 +458,7 @@ void ir_finish(struct ir *ir)
         } else if (p->op == IR_GET || p->op == IR_VGET) {
             put_dead[p->k] = false;
         }
-        if (attr & IR_A_EXACT) {
+        if (attr & (IR_A_EXACT | IR_A_JOIN)) {
             memset(put_dead, 0, sizeof(put_dead));
         }
         use_operands(ir, i);
@@ -431,7 +473,7 @@ void ir_finish(struct ir *ir)
         } else if (p->op == IR_GET || p->op == IR_VGET) {
             got[p->k] = i;
         }
-        if (ir_attr[p->op] & IR_A_EXACT) {
+        if (ir_attr[p->op] & (IR_A_EXACT | IR_A_JOIN)) {
             exact = i;
         }
     }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* struct ir: one translated block as a linear array of operations in single assignment.
+/* struct ir: one translated block or region as a linear array of operations in single assignment.
  *
  * An operation is its own result: operands are indices of earlier operations (0 = none).  There
- * are no joins: guest registers are variables (GET, PUT), flags are named by the operation that
+ * are no phis: guest registers are variables (GET, PUT), flags are named by the operation that
  * defined them (`f`; 0 = those the block began with, in memory).  The builder functions fold
  * constants and forward PUT to GET as they go (the forward pass); ir_finish() is the backward
  * pass: last uses, dead code, dead PUTs, which flags are ever needed.
+ *
+ * Regions.  A block has one entry; a region has places inside that are jumped to.  LABEL `k` is
+ * such a place, JUMP goes there, JUMPC if the condition `c` holds (cc = 1: does not).  No value
+ * lives across a LABEL: variables and flags (f = 0) are what connects its two sides.  What runs
+ * into a LABEL from above ends with a JUMP to it.
  *
  * Precision.  At an operation that may fault or leave the block all variables and flags are
  * architecturally those before the instruction at `pc`: a PUT before it is not dead.
@@ -23,13 +28,15 @@ enum {
     IR_MAX = 3072,              /* operations in a block */
     IR_VAR_N = 64,              /* 0–31: general registers (31 = SP), 32–63: vectors */
     IR_VAR_VEC = 32,
+    IR_LABELS_MAX = 128,
 };
 
 /* Attributes: V defines a value, X vector value, F defines flags, U uses flags `f`,
- * S has an effect, E may fault or leave: state must be exact, C all variables may change. */
+ * S has an effect, E may fault or leave: state must be exact, C all variables may change,
+ * J meets another way through the region: variables are in their places. */
 enum {
     IR_A_VAL = 1, IR_A_VEC = 2, IR_A_FDEF = 4, IR_A_FUSE = 8, IR_A_EFFECT = 16, IR_A_EXACT = 32,
-    IR_A_CLOBBER = 64,
+    IR_A_CLOBBER = 64, IR_A_JOIN = 128,
 };
 #define V IR_A_VAL
 #define X (IR_A_VAL | IR_A_VEC)
@@ -38,6 +45,7 @@ enum {
 #define S IR_A_EFFECT
 #define E (IR_A_EFFECT | IR_A_EXACT)
 #define C (IR_A_EFFECT | IR_A_EXACT | IR_A_CLOBBER)
+#define J (IR_A_EFFECT | IR_A_JOIN)
 #define IR_OPS(o) \
     o(NOP, 0) o(CONST, V) o(GET, V) o(PUT, S) o(VGET, X) o(VPUT, S) o(PCREL, V) \
     o(ADD, V) o(SUB, V) o(MUL, V) o(AND, V) o(ANDN, V) o(OR, V) o(XOR, V) \
@@ -56,6 +64,7 @@ enum {
     o(V1, X) o(V2, X) o(V3, X) o(VCALL, X | S) \
     o(VI2F, X | S) o(VF2I, V | S) o(VFCMP, F | S) o(VFCCMP, F | U | S) \
     o(CALL, V | E) o(CALLC, V | C) o(CALLP, V) \
+    o(LABEL, J) o(JUMP, J) o(JUMPC, J) \
     o(EXITC, E | U) o(EXIT, E | U) o(EXITR, E | U) o(EXITX, E | U)
 
 enum ir_opcode {
@@ -72,6 +81,7 @@ enum ir_opcode {
 #undef S
 #undef E
 #undef C
+#undef J
 
 /* Comparison of CMP, in the numbering of the vocabulary (enum cmp_op). */
 enum ir_cmp { IR_EQ, IR_NE, IR_LTU, IR_GEU, IR_LTS, IR_GES };
@@ -88,6 +98,7 @@ struct ir_op {
     uint16_t flast;             /* last operation that needs the flags defined here */
     int8_t hint;                /* variable that the value will be PUT into, -1 = none */
     bool hi0;                   /* bits 63:32 of the value are zero */
+    bool live;                  /* JUMP, JUMPC: flags are needed where it goes */
     bool in_var;                /* was PUT: better to use again than to recompute */
     uint16_t low;               /* a VLOW of this value, to be checked; 0 = none */
     uint64_t k;
@@ -97,6 +108,7 @@ struct ir_op {
 struct ir {
     unsigned n;
     bool full;                  /* did not fit: the block must be cut shorter */
+    bool is_region;             /* has labels */
     uint16_t flags;             /* operation that defines the current flags */
     uint16_t pc;                /* of the instruction being translated */
     uint16_t var[IR_VAR_N];     /* value known to be in the variable, 0 = unknown */
@@ -126,6 +138,8 @@ ir_ref ir_sel(struct ir *ir, ir_ref c, ir_ref a, ir_ref b);
 ir_ref ir_cond(struct ir *ir, unsigned cc);
 /* Operations that define flags make themselves the current ones. */
 ir_ref ir_flagop(struct ir *ir, enum ir_opcode op, bool sf, ir_ref a, ir_ref b);
+/* `is_loop`: jumped to from below.  Variables and flags are unknown from here on. */
+void ir_label(struct ir *ir, unsigned label, bool is_loop);
 /* After an operation that may have changed any variable. */
 void ir_forget_vars(struct ir *ir);
 

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ways out of a block or region, jumps within a region, and the stubs behind the code. */
+#include "isa/emit_x64/gen.h"
+
+#include "isa/emit_x64/gen_fp.h"
+#include "isa/emit_x64/gen_int.h"
+
+#include <assert.h>
+
+static void exit_jump(struct gen *g, uint64_t target_off, bool backward)
+{
+    unsigned heat = (g->id ^ target_off >> 2) % GEN_HEATS;
+    struct gen_stub *s;
+
+    if (g->homes) {
+        x64_call(&g->c, g->region_out);
+    }
+    if (backward) {
+        x64_rm(&g->c, 0x83, ALU_CMP, gen_at(g, g->guest->poll));
+        x64_b(&g->c, 0);
+        s = gen_stub(g, GEN_STUB_LEAVE);
+        s->from = x64_jcc(&g->c, CC_NE);
+        s->info = target_off;
+        x64_alu_mi(&g->c, ALU_SUB, false, gen_at(g, g->guest->heat + 4 * heat), 1);
+        s = gen_stub(g, GEN_STUB_HOT);
+        s->from = x64_jcc(&g->c, CC_S);
+        s->info = target_off | heat << 12;
+    }
+    while (((uintptr_t)g->c.p + 1) & 3) {
+        x64_b(&g->c, 0x90);
+    }
+    s = gen_stub(g, GEN_STUB_EXIT);
+    s->from = x64_jmp(&g->c);
+    s->info = target_off;
+    g->exit_n++;
+}
+
+/* Through the jump cache of the current context; the target's VA is in a register. */
+static void exit_reg(struct gen *g, const struct ir_op *p)
+{
+    const struct gen_guest *gg = g->guest;
+    int a = gen_use(g, p->a), v;
+    struct gen_stub *s;
+    int32_t page_mask = ((1 << gg->jump_pages_log2) - 1) << (gg->jump_per_page_log2 + 4);
+    unsigned page_shift = 12 - gg->jump_per_page_log2 - 4;
+
+    if (!(g->temps >> a & 1)) {
+        v = gen_tmp(g);
+        x64_mov_rr(&g->c, true, v, a);
+        a = v;
+    }
+    if (g->homes) {
+        x64_call(&g->c, g->region_out);
+    }
+    v = gen_tmp(g);
+    s = gen_stub(g, GEN_STUB_LOOKUP);
+    s->a = a;
+    x64_alu_mi(&g->c, ALU_CMP, false, gen_at(g, gg->poll), 0);
+    s->from2 = x64_jcc(&g->c, CC_NE);
+    x64_mov_rr(&g->c, false, RAX, a);
+    if (page_shift) {
+        x64_shift_ri(&g->c, SH_SHR, false, RAX, page_shift);
+    }
+    x64_alu_ri(&g->c, ALU_AND, false, RAX, page_mask);
+    x64_mov_rr(&g->c, false, v, a);
+    x64_shift_ri(&g->c, SH_SHL, false, v, 2);
+    x64_alu_ri(&g->c, ALU_AND, false, v, ((1 << gg->jump_per_page_log2) - 1) << 4);
+    x64_alu_rr(&g->c, ALU_ADD, false, RAX, v);
+    x64_alu_rm(&g->c, ALU_CMP, true, a, x64_idx(R15, RAX, 0, gg->jump));
+    s->from = x64_jcc(&g->c, CC_NE);
+    x64_alu_ri(&g->c, ALU_AND, true, a, -4096);
+    x64_store(&g->c, true, gen_at(g, gg->pc_page), a);
+    x64_rm(&g->c, 0xff, 4, x64_idx(R15, RAX, 0, gg->jump + 8));         /* jmp [mem] */
+}
+
+/* The condition of EXITC and JUMPC. */
+static enum x64_cc branch_cc(struct gen *g, const struct ir_op *p)
+{
+    enum x64_cc cc;
+
+    if (p->x) {
+        cc = gen_fused(g, p->c);
+    } else {
+        int r = gen_use(g, p->c);
+        gen_clobber_ef(g);
+        x64_test_rr(&g->c, false, r, r);
+        cc = CC_NE;
+    }
+    return p->cc ? cc ^ 1 : cc;         /* cc: leave if the condition does not hold */
+}
+
+static void exit_cond(struct gen *g, const struct ir_op *p)
+{
+    enum x64_cc cc = branch_cc(g, p);
+    struct gen_stub *s;
+    uint8_t *over;
+    uint16_t ef, mf;
+    bool inv;
+
+    if (g->homes) {
+        s = gen_stub(g, GEN_STUB_SIDE);
+        s->from = x64_jcc(&g->c, cc);
+        s->sync_flags = g->mf != p->f;
+        s->ef_inv = g->ef_inv;
+        s->info = p->k;
+        s->poll = p->k2;
+        return;
+    }
+    /* The taken side, out of line but in the hot part: flags, poll, patchable jump. */
+    over = x64_jcc(&g->c, cc ^ 1);
+    ef = g->ef;
+    mf = g->mf;
+    inv = g->ef_inv;
+    gen_flags_sync(g, p->f);
+    exit_jump(g, p->k, p->k2);
+    x64_patch(over, g->c.p);
+    g->ef = ef;
+    g->mf = mf;
+    g->ef_inv = inv;
+}
+
+/* EFLAGS of a floating-point comparison cannot be saved later. */
+static void fp_flags_sync(struct gen *g, ir_ref f)
+{
+    if (f && g->ef == f && gen_ef_is_fp(g)) {
+        gen_flags_sync(g, f);
+        g->ef = 0;
+    }
+}
+
+void gen_jump_op(struct gen *g, const struct ir_op *p)
+{
+    unsigned next = g->i + 1;
+    int cc = -1;
+
+    if (p->live) {
+        gen_flags_sync(g, p->f);
+        fp_flags_sync(g, p->f);
+    }
+    if (p->op == IR_JUMPC) {
+        cc = branch_cc(g, p);
+    } else {
+        while (next < g->ir->n && g->ir->op[next].op == IR_NOP) {
+            next++;
+        }
+        if (next < g->ir->n && g->ir->op[next].op == IR_LABEL && g->ir->op[next].k == p->k) {
+            return;
+        }
+    }
+    gen_jump(g, p->k, cc);
+}
+
+void gen_leave(struct gen *g, const struct ir_op *p)
+{
+    switch (p->op) {
+    case IR_EXITC:
+        if (!p->x || g->ir->op[p->c].op != IR_COND || g->ef != p->f) {
+            gen_flags_sync(g, p->f);
+        }
+        if (g->homes) {
+            fp_flags_sync(g, p->f);
+        }
+        exit_cond(g, p);
+        break;
+    case IR_EXIT:
+        gen_flags_sync(g, p->f);
+        exit_jump(g, p->k, p->x);
+        break;
+    case IR_EXITR:
+        gen_flags_sync(g, p->f);
+        exit_reg(g, p);
+        break;
+    default:
+        assert(!"exit");
+    }
+}
+
+void gen_stub_emit(struct gen *g, struct gen_stub *s)
+{
+    struct x64 *c = &g->c;
+
+    switch (s->kind) {
+    case GEN_STUB_MEM:
+        gen_mem_stub(g, s);
+        break;
+    case GEN_STUB_EXIT:
+        x64_patch(s->from, c->p);
+        x64_call(c, g->thunk[GEN_T_LINK]);
+        x64_d(c, s->info);
+        x64_d(c, c->p - s->from);       /* from here back to the displacement */
+        x64_d(c, g->id);
+        break;
+    case GEN_STUB_HOT:
+        x64_patch(s->from, c->p);
+        x64_mov_ri(c, RAX, s->info);
+        x64_jmp_to(c, g->thunk[GEN_T_HOT]);
+        break;
+    case GEN_STUB_SIDE:
+        x64_patch(s->from, c->p);
+        if (s->sync_flags) {
+            gen_store_eflags(g, s->ef_inv);
+        }
+        exit_jump(g, s->info, s->poll);
+        break;
+    case GEN_STUB_LEAVE:
+        x64_patch(s->from, c->p);
+        if (s->poll) {
+            x64_call(c, g->region_out);         /* at a label */
+        }
+        x64_load(c, true, RAX, gen_at(g, g->guest->pc_page));
+        x64_alu_ri(c, ALU_ADD, true, RAX, s->info);
+        x64_store(c, true, gen_at(g, g->guest->pc), RAX);
+        x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
+        break;
+    case GEN_STUB_VSLOW: case GEN_STUB_QC:
+        gen_fp_stub(g, s);
+        break;
+    case GEN_STUB_LOOKUP:
+        x64_patch(s->from, c->p);
+        x64_store(c, true, gen_at(g, g->guest->pc), s->a);
+        x64_jmp_to(c, g->thunk[GEN_T_LOOKUP]);
+        x64_patch(s->from2, c->p);
+        x64_store(c, true, gen_at(g, g->guest->pc), s->a);
+        x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
+        break;
+    }
+}
