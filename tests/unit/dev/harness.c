@@ -33,7 +33,6 @@ struct bench *bench_new(void)
     b->vm = vm_new(b->loop, 1, &e);
     must(b->vm, &e);
     must(mem_space_add_ram(b->vm->mem, BENCH_RAM_GPA, BENCH_RAM_SIZE, "ram", &e), &e);
-    vm_clock_run(b->vm->clock, true);
     b->env = (struct device_env){ .mem = b->vm->mem, .clock = b->vm->clock, .loop = b->loop };
     b->next_gpa = 0x09000000;
     b->chr.room = sizeof b->chr.out;
@@ -162,7 +161,7 @@ void bench_poll(struct bench *b)
 
 void bench_advance(struct bench *b, int64_t ns)
 {
-    vm_clock_at_least(b->vm->clock, vm_clock_ns(b->vm->clock) + ns);
+    vm_clock_step_to(b->vm->clock, vm_clock_ns(b->vm->clock) + ns);
     bench_poll(b);
 }
 
