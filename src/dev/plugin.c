@@ -2,7 +2,7 @@
 #include "dev/plugin.h"
 
 #include "base/err.h"
-#include "vm/device.h"
+#include "vm/device_guard.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -63,6 +63,7 @@ static bool fits(const struct device_plugin *p, const char *path, struct err *e)
 const struct device_class *plugin_load(const char *path, struct err *e)
 {
     const struct device_plugin *p;
+    struct device_guard guard;
     char file[4096];
     void *so;
 
@@ -76,9 +77,9 @@ const struct device_class *plugin_load(const char *path, struct err *e)
         err_set(e, "'%s': %s", file, strerror(errno));
         return NULL;
     }
-    device_guard_path_begin(path, "when it was loaded");
+    device_guard_begin(&guard, path, "when it was loaded");
     so = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    device_guard_path_end();
+    device_guard_end(&guard);
     if (!so) {
         err_set(e, "no plug-in: %s", dlerror());
         return NULL;

@@ -14,6 +14,8 @@
 #include "front/join.h"
 #include "front/machine.h"
 #include "front/newdev.h"
+#include "host/chr/chr.h"
+#include "vm/device_guard.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -128,6 +130,7 @@ int main(int argc, char **argv)
     int status;
 
     signal(SIGPIPE, SIG_IGN);
+    device_guard_on_end(tty_restore);
     if (argc > 1 && !strcmp(argv[1], "join")) {
         status = run(tree, argc - 2, argv + 2);
     } else if (argc > 1 && !strcmp(argv[1], "device")) {

@@ -47,6 +47,7 @@ struct device_bus {
     void (*before_save)(struct device *d);
     bool (*after_load)(struct device *d, struct err *e);
     void (*gone)(struct device *d);             /* without the lock; the last thing */
+    void (*died)(struct device *d);             /* its plug-in has crashed */
     const struct device_state *state;           /* relative to host->bus_data */
 };
 
@@ -63,7 +64,8 @@ struct device_host {
     /* private to vm/ */
     struct mutex own_lock;
     bool realized;
-    char *plugin_path;              /* NULL: of our own */
+    const struct device_plugin_file *plugin;    /* NULL: of our own */
+    bool dead;                      /* the plug-in has crashed: no hook is called any more */
     bool was_reset;
     struct device_timer *timers;
     struct device_work *works;
@@ -81,12 +83,8 @@ bool device_set(struct device *d, const char *option, const char *value,
 bool device_set_all(struct device *d, const struct opts *o, const struct device_finder *finder,
                     struct err *e);
 bool device_has_option(const struct device_class *cls, const char *option);
-/* It comes from the shared object at `path`: a crash when it is realized or first reset
- * is said to be the plug-in's.  Before realize. */
+/* Its class comes from the shared object at `path`: see vm/device_guard.h.  Before realize. */
 void device_set_plugin(struct device *d, const char *path);
-/* The same for the time when the shared object is loaded. */
-void device_guard_path_begin(const char *path, const char *moment);
-void device_guard_path_end(void);
 /* Connects output `n`; before or after realize, but not while the guest runs. */
 void device_connect_irq(struct device *d, unsigned n, struct irq irq);
 /* Plugs `d`, not yet realized, into the bus that `parent` offers.  They are one device to the

@@ -28,8 +28,9 @@ void device_reset_locked(struct device *d);
 bool device_options_default(struct device *d, struct err *e);
 void device_options_free(struct device *d);
 
-/* device_guard.c: from begin to end, a crash of this process is one line that names the plug-in of
- * `d`, which did it at that `moment`, and exit status 1.  Nothing when `d` is of our own.  One at
- * a time. */
-void device_guard_begin(const struct device *d, const char *moment);
-void device_guard_end(const struct device *d);
+/* device_regs.c: how the memory sees region `n`, which is neither RAM nor has ops of its own. */
+struct device_map;
+bool device_map_build(struct device *d, unsigned n, struct err *e);
+void device_map_is_at(struct device_map *m, uint64_t gpa);
+const struct mmio_ops *device_map_ops(const struct device_map *m);
+void device_registers_reset(struct device *d);

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/trace.h"
 #include "mem/space.h"
-#include "vm/device.h"
+#include "vm/device_guard.h"
 #include "vm/device_internal.h"
 
 #include <assert.h>
@@ -55,7 +55,7 @@ static void timer_fire(void *ctx)
     device_lock(t->dev);
     if (t->is_armed && device_now_ns(t->dev) >= t->timer.deadline_ns) {
         t->is_armed = false;
-        t->fire(t->dev);
+        DEVICE_HOOK(t->dev, "in a timer", NULL, t->fire, t->dev);
     }
     device_unlock(t->dev);
 }
@@ -106,7 +106,7 @@ static void work_run(void *ctx)
     struct device_work *w = ctx;
 
     device_lock(w->dev);
-    w->run(w->dev);
+    DEVICE_HOOK(w->dev, "in its work", NULL, w->run, w->dev);
     device_unlock(w->dev);
 }
 

@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "vm/device.h"
+#include "vm/device_guard.h"
 #include "vm/device_internal.h"
 
 #include <assert.h>
@@ -133,7 +134,7 @@ bool device_save(struct device *d, uint8_t **blob, size_t *len_bytes, struct err
         d->host->bus->before_save(d);
     }
     if (d->cls->before_save) {
-        d->cls->before_save(d);
+        DEVICE_HOOK(d, "before its state is saved", NULL, d->cls->before_save, d);
     }
     put(&w, state_magic, sizeof state_magic);
     put_uint(&w, STATE_FORMAT, 1);
@@ -277,8 +278,10 @@ static bool load(struct device *d, struct reader *r, struct err *e)
 {
     const struct device_bus *bus = d->host->bus;
     uint64_t format, version;
+    struct device_guard guard;
     uint8_t magic[4];
     char name[256];
+    bool ok;
 
     if (!take(r, magic, 4) || memcmp(magic, state_magic, 4) || !take_uint(r, &format, 1) ||
         format != STATE_FORMAT || !take_uint(r, &version, 1) || !take_name(r, name)) {
@@ -302,7 +305,10 @@ static bool load(struct device *d, struct reader *r, struct err *e)
     if (bus && bus->after_load && !bus->after_load(d, e)) {
         return false;
     }
-    return !d->cls->after_load || d->cls->after_load(d, e);
+    device_guard_begin(&guard, device_plugin_path(d), "after its state was loaded");
+    ok = !d->cls->after_load || d->cls->after_load(d, e);
+    device_guard_end(&guard);
+    return ok;
 }
 
 bool device_load(struct device *d, const uint8_t *blob, size_t len_bytes, struct err *e)

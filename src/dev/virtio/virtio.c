@@ -2,7 +2,7 @@
 #include "dev/virtio/virtio.h"
 
 #include "dev/virtio/queue.h"
-#include "vm/device.h"
+#include "vm/device_guard.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static void virtio_work(struct device *d)
 
         queues &= queues - 1;
         if (virtio_is_running(v) && v->vq[q].ready) {
-            kind_of(v)->kick(v, q);
+            DEVICE_HOOK(d, "in its kick()", NULL, kind_of(v)->kick, v, q);
         }
     }
 }
@@ -68,7 +68,7 @@ void virtio_reset(struct virtio_device *v)
         virtq_reset(&v->vq[q]);
     }
     if (kind_of(v)->reset) {
-        kind_of(v)->reset(v);
+        DEVICE_HOOK(&v->dev, "in its reset()", NULL, kind_of(v)->reset, v);
     }
     c->isr_changed(c->transport);
 }
@@ -96,10 +96,8 @@ void virtio_config_changed(struct virtio_device *v)
     }
 }
 
-void virtio_break(struct virtio_device *v, const char *why)
+static void stop(struct virtio_device *v)
 {
-    device_log_guest(&v->dev, "the driver broke the rules (%s); the device stops until it is reset",
-              why);
     if (v->status & VIRTIO_NEEDS_RESET) {
         return;
     }
@@ -107,6 +105,13 @@ void virtio_break(struct virtio_device *v, const char *why)
     if (v->status & VIRTIO_DRIVER_OK) {
         interrupt(v, VIRTIO_ISR_CONFIG);
     }
+}
+
+void virtio_break(struct virtio_device *v, const char *why)
+{
+    device_log_guest(&v->dev, "the driver broke the rules (%s); the device stops until it is reset",
+                     why);
+    stop(v);
 }
 
 /* ---- from the driver ------------------------------------------------------------------- */
@@ -147,10 +152,14 @@ void virtio_status_write(struct virtio_device *v, uint8_t status)
             v->modern = true;
         }
     }
+    if (v->dev.host->dead) {
+        added = 0;
+        status = VIRTIO_NEEDS_RESET;        /* for ever: its plug-in has crashed */
+    }
     v->status = status | (v->status & VIRTIO_NEEDS_RESET);
     if (added & VIRTIO_DRIVER_OK) {
         if (kind_of(v)->driver_ok) {
-            kind_of(v)->driver_ok(v);
+            DEVICE_HOOK(&v->dev, "in its driver_ok()", NULL, kind_of(v)->driver_ok, v);
         }
         kick_all(v);
     }
@@ -181,7 +190,7 @@ uint64_t virtio_config_read(struct virtio_device *v, uint32_t off, unsigned size
         return 0;
     }
     if (kind_of(v)->config_read) {
-        kind_of(v)->config_read(v, config);
+        DEVICE_HOOK(&v->dev, "in its config_read()", NULL, kind_of(v)->config_read, v, config);
     }
     memcpy(&val, config + off, size);
     return val;
@@ -193,7 +202,8 @@ void virtio_config_write(struct virtio_device *v, uint32_t off, unsigned size, u
         device_log_guest(&v->dev, "write of %u bytes at %u of the configuration", size, off);
         return;
     }
-    kind_of(v)->config_write(v, off, size, val);
+    DEVICE_HOOK(&v->dev, "in its config_write()", NULL, kind_of(v)->config_write, v, off,
+                size, val);
 }
 
 /* ---- as a bus --------------------------------------------------------------------------- */
@@ -248,6 +258,11 @@ static bool bus_after_load(struct device *d, struct err *e)
     return true;
 }
 
+static void bus_died(struct device *d)
+{
+    stop(virtio_from(d));
+}
+
 static void bus_gone(struct device *d)
 {
     free(virtio_from(d)->core);
@@ -258,6 +273,7 @@ static const struct device_bus virtio_bus = {
     .before_save = bus_before_save,
     .after_load = bus_after_load,
     .gone = bus_gone,
+    .died = bus_died,
     .state = core_state,
 };
 

@@ -86,3 +86,8 @@ void chr_mux_on_quit(struct chr *mux, void (*quit)(void *ctx), void *ctx);
 void chr_mux_set_escape(struct chr *mux, uint8_t escape);
 /* Gives the keyboard to `port` (initially the first that was claimed has it). */
 void chr_mux_focus(struct chr *port);
+
+/* ---- the terminal --------------------------------------------------------------------------- */
+
+/* Puts the terminal that a back end has switched to raw mode back; async-signal-safe. */
+void tty_restore(void);

@@ -104,7 +104,6 @@ bool chr_is_mux(const struct chr *c);
 /* Switches standard input's terminal to raw mode (`signals`: Ctrl-C and its like still send
  * signals) until tty_restore(), the end of the process, or its death by a signal. */
 bool tty_raw(bool signals, struct err *e);
-void tty_restore(void);
 /* A process has one standard input: of all VMs in it, one can have it.  False: it is taken. */
 bool tty_take(void);
 void tty_give_back(void);

@@ -2,7 +2,9 @@
 /* Plug-ins that are wrong, each in its way (-DBAD_…). */
 #include <pando/device.h>
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Not seen through by the compiler. */
 static void __attribute__((unused)) crash(void)
@@ -11,6 +13,64 @@ static void __attribute__((unused)) crash(void)
 
     *(volatile int *)nowhere = 1;
 }
+
+struct bad {
+    struct device dev;
+    struct device_timer *timer;
+    uint32_t value;
+};
+
+static void __attribute__((unused)) *crash_in_thread(void *ctx)
+{
+    crash();
+    return ctx;
+}
+
+static void bad_fire(struct device *d)
+{
+#ifdef BAD_TIMER
+    crash();
+#endif
+}
+
+/* The line is up when it happens. */
+static uint64_t bad_rd(struct device *d, unsigned i)
+{
+    device_irq_set(d, 0, true);
+#if defined BAD_READ
+    crash();
+#elif defined BAD_LIBRARY
+    volatile uintptr_t nowhere = 16;
+
+    memset((void *)nowhere, 1, 1000 + ((struct bad *)d)->value);
+#elif defined BAD_ASSERT
+    abort();
+#elif defined BAD_THREAD
+    pthread_t t;
+
+    pthread_create(&t, NULL, crash_in_thread, NULL);
+    pthread_join(t, NULL);
+#endif
+    return 5;
+}
+
+static void bad_wr(struct device *d, unsigned i, uint64_t v)
+{
+    device_timer_arm(((struct bad *)d)->timer, device_now_ns(d));
+}
+
+static const struct device_reg __attribute__((unused)) bad_regs[] = {
+    REG_FN(0, 4, "CONTROL", .rd = bad_rd, .wr = bad_wr),
+    REG(4, 4, "VALUE", struct bad, value, .wmask = UINT32_MAX),
+#ifdef BAD_TABLE
+    REG_FN(4, 1, "OTHER", .rd = bad_rd),
+#endif
+    REG_END
+};
+
+static const struct device_region __attribute__((unused)) bad_regions[] = {
+    { .size = 8, .regs = bad_regs }, REGION_END
+};
 
 static bool bad_realize(struct device *d, struct err *e)
 {
@@ -21,6 +81,7 @@ static bool bad_realize(struct device *d, struct err *e)
 #elif defined BAD_ABORT
     abort();
 #endif
+    ((struct bad *)d)->timer = device_timer_new(d, bad_fire, e);
     return true;
 }
 
@@ -39,8 +100,8 @@ static void __attribute__((constructor)) at_load(void)
 #endif
 
 static const struct device_class __attribute__((unused)) bad_class = {
-    .name = "bad", .about = "wrong", .size = sizeof(struct device), .realize = bad_realize,
-    .reset = bad_reset,
+    .name = "bad", .about = "wrong", .size = sizeof(struct bad), .realize = bad_realize,
+    .reset = bad_reset, .regions = bad_regions, .irqs_n = 1,
 #ifdef BAD_BUS
     .bus = "pci",
 #elif defined BAD_KIND
