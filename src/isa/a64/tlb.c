@@ -109,17 +109,17 @@ static void slot_take(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot,
     }
 }
 
-/* The lowest used slot that is not below `from`, or A64_TLB_SLOTS. */
-static unsigned slot_next(struct a64_tlb_set *s, unsigned from)
+/* The lowest used slot in [from, to), or `to`. */
+static unsigned slot_next(struct a64_tlb_set *s, unsigned from, unsigned to)
 {
-    unsigned w = from / 64;
-    uint64_t bits = w < A64_TLB_USED_WORDS ? s->used[w] >> from % 64 << from % 64 : 0;
+    unsigned w = from / 64, slot;
+    uint64_t bits = from < to ? s->used[w] >> from % 64 << from % 64 : 0;
 
     while (!bits) {
         uint64_t words;
 
-        if (++w >= A64_TLB_USED_WORDS) {
-            return A64_TLB_SLOTS;
+        if (++w * 64 >= to) {
+            return to;
         }
         words = s->used_words[w / 64] >> w % 64 << w % 64;
         if (!words) {
@@ -132,20 +132,27 @@ static unsigned slot_next(struct a64_tlb_set *s, unsigned from)
             s->used_words[w / 64] &= ~(UINT64_C(1) << w % 64);
         }
     }
-    return w * 64 + __builtin_ctzll(bits);
+    slot = w * 64 + __builtin_ctzll(bits);
+    return MIN(slot, to);
 }
 
 /* ---- sets ---- */
 
 static void set_drop_jumps(struct a64_tlb_set *s)
 {
+    bool any = false;
+
     for (unsigned w = 0; w < ARRAY_LEN(s->jump_used); w++) {
         for (uint64_t bits = s->jump_used[w]; bits; bits &= bits - 1) {
             unsigned page = w * 64 + __builtin_ctzll(bits);
+            any = true;
             memset(&s->jump[page * A64_TLB_JUMP_PER_PAGE], 0xff,
                    A64_TLB_JUMP_PER_PAGE * sizeof(s->jump[0]));
         }
         s->jump_used[w] = 0;
+    }
+    if (any) {
+        memset(s->jump_filter, 0, sizeof(s->jump_filter));
     }
 }
 
@@ -160,7 +167,8 @@ static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
 {
     bool much = s->used_n > A64_TLB_KEEP_MAX;
 
-    for (unsigned i = slot_next(s, 0); i < A64_TLB_SLOTS; i = slot_next(s, i + 1)) {
+    for (unsigned i = slot_next(s, 0, A64_TLB_SLOTS); i < A64_TLB_SLOTS;
+         i = slot_next(s, i + 1, A64_TLB_SLOTS)) {
         slot_drop(tlb, s, i);
     }
     set_drop_jumps(s);
@@ -418,51 +426,70 @@ void a64_tlb_drop_asid(struct a64_tlb *tlb, uint16_t asid)
     volatile_drop(tlb);
 }
 
-static bool large_covers(const struct a64_tlb_set *s, uint64_t va)
+/* A range of page numbers (VA bits 55:12), inclusive. */
+struct pages {
+    uint64_t first, last;
+};
+
+/* Can a translation of 2^size bytes in the set cover VA page `page`? */
+static bool large_covers(const struct a64_tlb_set *s, uint64_t page, unsigned size)
 {
-    for (uint32_t sizes = s->large_sizes; sizes; sizes &= sizes - 1) {
-        unsigned size = __builtin_ctz(sizes);
-        unsigned h;
-        if (size == 31) {
-            return true;                /* 2 GiB and more: rare, do not be clever */
-        }
-        h = large_hash(va, size);
-        if (s->large_filter[h / 64] >> h % 64 & 1) {
-            return true;
-        }
-    }
-    return false;
+    unsigned h = large_hash(page << 12, size);
+
+    return s->large_filter[h / 64] >> h % 64 & 1;
 }
 
-/* Drops what overlaps [va, va + pages), blocks included, by looking at every used slot. */
-static void set_drop_range_slow(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t va,
-                                uint64_t pages)
+/* `p`, widened to the ends of the large translations that it touches. */
+static struct pages large_widen(const struct a64_tlb_set *s, struct pages p)
 {
-    uint64_t first = va << 8 >> 20, last = first + pages - 1;   /* page numbers, 44 bits */
+    struct pages r = p;
 
-    for (unsigned i = slot_next(s, 0); i < A64_TLB_SLOTS; i = slot_next(s, i + 1)) {
+    for (uint32_t sizes = s->large_sizes; sizes; sizes &= sizes - 1) {
+        unsigned size = __builtin_ctz(sizes);
+        uint64_t in_block = (UINT64_C(1) << (size - 12)) - 1;
+
+        if (size == 31) {               /* 2 GiB and more: rare, do not be clever */
+            return (struct pages){ 0, ~UINT64_C(0) >> 20 };
+        }
+        if (large_covers(s, p.first, size)) {
+            r.first = MIN(r.first, p.first & ~in_block);
+        }
+        /* Many blocks: the ones in the middle are inside already. */
+        if (large_covers(s, p.last, size)) {
+            r.last = MAX(r.last, p.last | in_block);
+        }
+    }
+    return r;
+}
+
+/* Drops from slots [from, to) what overlaps `p`. */
+static void slots_drop_pages(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned from, unsigned to,
+                             struct pages p)
+{
+    for (unsigned i = slot_next(s, from, to); i < to; i = slot_next(s, i + 1, to)) {
         unsigned shift = s->slot[i].size_log2 - 12;
-        uint64_t p = entry_of(s, i)->tag << 8 >> 20;
+        uint64_t page = entry_of(s, i)->tag << 8 >> 20;
 
-        if (p >> shift >= first >> shift && p >> shift <= last >> shift) {
+        if (page >> shift >= p.first >> shift && page >> shift <= p.last >> shift) {
             slot_drop(tlb, s, i);
         }
     }
-    set_drop_jumps(s);
 }
 
-static void set_drop_page(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t va)
+static void jumps_drop_pages(struct a64_tlb_set *s, struct pages p)
 {
-    uint64_t page = va << 8 >> 20;
-    for (enum a64_tlb_table t = A64_TLB_READ; t <= A64_TLB_EXEC; t++) {
-        if (a64_tlb_entry(s, va, t)->tag << 8 >> 20 == page) {
-            slot_drop(tlb, s, slot_at(va, t));
-        }
+    if (p.last - p.first >= 256) {
+        set_drop_jumps(s);
+        return;
     }
-    unsigned group = va >> 12 & (A64_TLB_JUMP_PAGES - 1);
+    for (uint64_t page = p.first; page <= p.last; page++) {
+        unsigned group = page & (A64_TLB_JUMP_PAGES - 1), hash = a64_tlb_jump_hash(page << 12);
+        struct a64_jump *j = &s->jump[group * A64_TLB_JUMP_PER_PAGE];
 
-    if (s->jump_used[group / 64] >> group % 64 & 1) {
-        struct a64_jump *j = &s->jump[a64_tlb_jump_index(va & ~UINT64_C(0xfff))];
+        if (!(s->jump_used[group / 64] >> group % 64 & 1) ||
+            !(s->jump_filter[hash / 64] >> hash % 64 & 1)) {
+            continue;
+        }
         for (unsigned i = 0; i < A64_TLB_JUMP_PER_PAGE; i++) {
             if (j[i].key << 8 >> 20 == page) {
                 j[i].key = A64_TLB_NONE;
@@ -471,32 +498,37 @@ static void set_drop_page(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t v
     }
 }
 
+static void set_drop_pages(struct a64_tlb *tlb, struct a64_tlb_set *s, struct pages p)
+{
+    struct pages wide = large_widen(s, p);
+    uint64_t n = wide.last - wide.first + 1;
+
+    /* The slots of neighbours are neighbours; the range may go over the end of the table. */
+    for (enum a64_tlb_table t = A64_TLB_READ; t <= A64_TLB_EXEC; t++) {
+        unsigned size = t == A64_TLB_EXEC ? A64_TLB_EXEC_N : A64_TLB_N;
+        unsigned base = slot_at(0, t), at = n >= size ? 0 : wide.first & (size - 1);
+        unsigned end = at + MIN(n, size);
+
+        slots_drop_pages(tlb, s, base + at, base + MIN(end, size), p);
+        if (end > size) {
+            slots_drop_pages(tlb, s, base, base + end - size, p);
+        }
+    }
+    jumps_drop_pages(s, wide);
+}
+
 void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16_t asid,
                      bool all_asids)
 {
-    bool large = false;
+    struct pages p = { .first = va << 8 >> 20 };
 
     tlb->walk_generation++;
-    va &= ~UINT64_C(0xfff);
+    p.last = MIN(p.first + pages_4k - 1, ~UINT64_C(0) >> 20);
     for (unsigned i = 0; i < tlb->set_n; i++) {
         struct a64_tlb_set *s = tlb->set[i];
-        if (!s->key.mmu || (!s->key.el1 && !all_asids && s->key.asid != asid && !s->has_global)) {
-            continue;
-        }
-        if (pages_4k > 32) {
-            set_drop_range_slow(tlb, s, va, pages_4k);
-            continue;
-        }
-        large = false;
-        for (uint64_t p = 0; s->has_large && p < pages_4k && !large; p++) {
-            large = large_covers(s, va + (p << 12));
-        }
-        if (large) {
-            set_drop_range_slow(tlb, s, va, pages_4k);
-            continue;
-        }
-        for (uint64_t p = 0; p < pages_4k; p++) {
-            set_drop_page(tlb, s, va + (p << 12));
+
+        if (s->key.mmu && (s->key.el1 || all_asids || s->key.asid == asid || s->has_global)) {
+            set_drop_pages(tlb, s, p);
         }
     }
 }
@@ -506,7 +538,8 @@ static void link_all(struct a64_tlb *tlb)
     for (unsigned n = 0; n < tlb->set_n; n++) {
         struct a64_tlb_set *s = tlb->set[n];
 
-        for (unsigned i = slot_next(s, 0); i < A64_TLB_SLOTS; i = slot_next(s, i + 1)) {
+        for (unsigned i = slot_next(s, 0, A64_TLB_SLOTS); i < A64_TLB_SLOTS;
+             i = slot_next(s, i + 1, A64_TLB_SLOTS)) {
             chain_add(tlb, s, i);
         }
     }

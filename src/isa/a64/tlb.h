@@ -38,7 +38,7 @@
 enum {
     A64_TLB_BITS = 17,                  /* read and write tables */
     A64_TLB_N = 1 << A64_TLB_BITS,
-    A64_TLB_EXEC_N = 256,
+    A64_TLB_EXEC_N = 4096,
     A64_TLB_SLOTS = 2 * A64_TLB_N + A64_TLB_EXEC_N,
     A64_TLB_SETS_MAX = 16,
     A64_TLB_USED_WORDS = (A64_TLB_SLOTS + 63) / 64,
@@ -48,6 +48,7 @@ enum {
     A64_TLB_JUMP_PAGES = 64,            /* jump cache: this many pages … */
     A64_TLB_JUMP_PER_PAGE = 256,        /* … of this many entries */
     A64_TLB_JUMPS = A64_TLB_JUMP_PAGES * A64_TLB_JUMP_PER_PAGE,
+    A64_TLB_JUMP_FILTER_BITS = 14,
 };
 
 /* Low bits of a tag that is not for the fast path. */
@@ -83,7 +84,8 @@ struct a64_tlb_set {
     } key;
     unsigned index;
     bool in_use, has_global, has_large;
-    uint64_t jump_used[A64_TLB_JUMP_PAGES / 64];    /* bit of a page: may have jumps */
+    uint64_t jump_used[A64_TLB_JUMP_PAGES / 64];    /* bit of a group: may have jumps */
+    uint64_t jump_filter[(1 << A64_TLB_JUMP_FILTER_BITS) / 64]; /* pages that may have some */
     uint64_t age;
     uint64_t large_filter[4];           /* Bloom filter of the large translations in the set */
     uint32_t large_sizes;               /* bit n: translations of 2^n bytes are in the set */
@@ -222,10 +224,16 @@ static inline unsigned a64_tlb_jump_index(uint64_t va)
            (va >> 2 & (A64_TLB_JUMP_PER_PAGE - 1));
 }
 
+static inline unsigned a64_tlb_jump_hash(uint64_t va)
+{
+    return (va << 8 >> 20) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - A64_TLB_JUMP_FILTER_BITS);
+}
+
 static inline void a64_tlb_jump_set(struct a64_tlb_set *s, uint64_t va, const void *code)
 {
-    unsigned page = va >> 12 & (A64_TLB_JUMP_PAGES - 1);
+    unsigned page = va >> 12 & (A64_TLB_JUMP_PAGES - 1), hash = a64_tlb_jump_hash(va);
 
     s->jump[a64_tlb_jump_index(va)] = (struct a64_jump){ va, code };
     s->jump_used[page / 64] |= UINT64_C(1) << page % 64;
+    s->jump_filter[hash / 64] |= UINT64_C(1) << hash % 64;
 }

@@ -2,6 +2,8 @@
 /* The software TLB: what must survive a change of context and what must not. */
 #include "isa/a64/tlb.h"
 
+#include "base/base.h"
+
 #include "../check.h"
 
 #include <inttypes.h>
@@ -187,6 +189,44 @@ static void test_reach(void)
     a64_tlb_free(t);
 }
 
+static bool has_jump(const struct a64_tlb *t, uint64_t va)
+{
+    return t->cur->jump[a64_tlb_jump_index(va)].key == va;
+}
+
+/* Ranges over the end of the tables, blocks larger than these, and the code addresses within. */
+static void test_ranges(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+    const uint64_t edge = (uint64_t)A64_TLB_N << 12;
+
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    for (uint64_t va = edge - 0x3000; va < edge + 0x3000; va += 0x1000) {
+        put(t, va, va, A64_TLB_READ, 12, false, true);
+        put(t, va, va, A64_TLB_EXEC, 12, false, true);
+        a64_tlb_jump_set(t->cur, va + 8, page);
+    }
+    a64_tlb_drop_va(t, edge - 0x2000, 4, 1, false);
+    for (uint64_t va = edge - 0x3000; va < edge + 0x3000; va += 0x1000) {
+        bool there = va < edge - 0x2000 || va >= edge + 0x2000;
+        CHECK(hit(t, va, A64_TLB_READ) == there && hit(t, va, A64_TLB_EXEC) == there);
+        CHECK(has_jump(t, va + 8) == there);
+    }
+    a64_tlb_drop_va(t, 0, 1 << 20, 1, false);
+    CHECK(t->cur->used_n == 0 && !has_jump(t, edge + 0x2008));
+    a64_tlb_jump_set(t->cur, edge + 8, page);
+    a64_tlb_drop_asid(t, 1);
+    CHECK(!has_jump(t, edge + 8));
+    for (unsigned size = 30; size < 40; size += 9) {
+        put(t, 7 * edge, 7 * edge, A64_TLB_WRITE, size, false, true);
+        put(t, 1023 * edge, 1023 * edge, A64_TLB_WRITE, 12, false, true);
+        a64_tlb_drop_va(t, (size == 39 ? 100 : 6) * edge + 0x5000, 1, 1, false);
+        CHECK(!hit(t, 7 * edge, A64_TLB_WRITE) && hit(t, 1023 * edge, A64_TLB_WRITE));
+    }
+    a64_tlb_free(t);
+}
+
 /* ---- against a list of what was installed: nothing that was dropped is ever hit ---- */
 
 struct live {
@@ -216,7 +256,7 @@ static void drop_something(struct a64_tlb *t, struct live *l, unsigned n)
 {
     unsigned how = rng(8), asid = rng(CTX_N);
     struct live pick = l[rng(n)];
-    uint64_t pages = rng(2) ? 1 : 1 + rng(200), first = pick.va >> 12, last = first + pages - 1;
+    uint64_t pages = rng(2) ? 1 : 1 + rng(rng(4) ? 200 : 200000), first = pick.va >> 12, last = first + pages - 1;
     bool all = rng(2), keep_read = rng(2);
 
     if (how == 0) {
@@ -246,6 +286,7 @@ static void test_random(uint64_t seed)
 {
     struct a64_tlb *t = a64_tlb_new();
     static struct live l[LIVE_MAX];
+    static const uint8_t size[] = { 14, 16, 21, 25, 30, 39 };
     unsigned n = 0, stale = 0, hits = 0;
 
     rng_state = seed;
@@ -257,7 +298,7 @@ static void test_random(uint64_t seed)
                     /* Each its own page of its own context; some share their entry. */
                     .va = (uint64_t)(rng(4) << 17 | rng(64) << 7 | (n & 127)) << 12,
                     .gpa = (uint64_t)rng(300) << 12, .ctx = c, .global = rng(8) == 0,
-                    .size_log2 = rng(6) ? 12 : 21, .table = rng(3),
+                    .size_log2 = rng(6) ? 12 : size[rng(ARRAY_LEN(size))], .table = rng(3),
                 };
                 for (unsigned k = 0; k < n; k++) {
                     if (l[k].va == l[n].va && l[k].ctx == c && l[k].table == l[n].table) {
@@ -292,6 +333,7 @@ int main(int argc, char **argv)
     test_drops();
     test_many_contexts();
     test_reach();
+    test_ranges();
     test_random(argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL));
     return check_result();
 }
