@@ -159,12 +159,6 @@ static bool help(struct a64_cpu *cpu, uint32_t what)
         }
         cpu->pc += 4;
         return cpu->poll;               /* an interrupt that has been waiting */
-    case A64_H_RAISE:
-        a64_exception(cpu, s[0], s[1], s[2]);
-        return true;
-    case A64_H_ERET:
-        a64_exception_return(cpu, cpu->elr_el1);
-        return true;
     case A64_H_DSB:
         a64_dsb(cpu);
         return false;
@@ -205,6 +199,7 @@ static bool uses_fp(const struct a64_cpu *cpu, uint32_t what)
     case A64_H_ERET:
     case A64_H_DSB:
     case A64_H_DC_ZVA:
+    case A64_H_UNMASKED:
         return false;
     default:
         return true;
@@ -222,6 +217,27 @@ bool jit_helper_call(struct a64_cpu *cpu, uint32_t what)
     leaves = help(cpu, what);
     jit_fpu_enter(cpu);
     return leaves;
+}
+
+const uint8_t *jit_helper_end(struct a64_cpu *cpu, uint32_t what)
+{
+    uint64_t *s = cpu->jit_scratch;
+
+    /* What all system calls and interrupts come by: nothing here touches MXCSR. */
+    switch ((enum a64_helper)(what >> 12)) {
+    case A64_H_RAISE:
+        cpu->pc = cpu->jit_pc_page + (what & 0xfff);
+        a64_exception(cpu, s[0], s[1], s[2]);
+        break;
+    case A64_H_ERET:
+        cpu->pc = cpu->jit_pc_page + (what & 0xfff);
+        a64_exception_return(cpu, cpu->elr_el1);
+        break;
+    default:
+        jit_helper_call(cpu, what);
+        break;
+    }
+    return jit_next(cpu);
 }
 
 static void negate(union a64_vreg *v, const union a64_vreg *from, uint32_t arg)

@@ -115,6 +115,7 @@ struct jit_block *jit_kept(struct jit_cpu *v, const struct a64_cpu *cpu, uint64_
 /* helpers.c: what generated code calls.  true: leave the block. */
 bool jit_helper_mem(struct a64_cpu *cpu);
 bool jit_helper_call(struct a64_cpu *cpu, uint32_t what);
+const uint8_t *jit_helper_end(struct a64_cpu *cpu, uint32_t what);  /* the code to go on with */
 void jit_helper_vslow(struct a64_cpu *cpu, const uint32_t what[2], union a64_vreg *v);
 void jit_helper_pure(struct a64_cpu *cpu, uint32_t what);
 

@@ -218,6 +218,19 @@ static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool
     x64_jmp_to(a, resume);
 }
 
+static void end(struct x64 *a, struct jit_cache *c)
+{
+    c->thunk[GEN_T_END] = a->p;
+    pinned(a, c->jit, true, ALL);
+    c->thunk[GEN_T_END_RAW] = a->p;
+    x64_mov_rr(a, true, RDI, RBP);
+    x64_mov_rr(a, false, RSI, RAX);
+    call_c(a, jit_helper_end);
+    pinned(a, c->jit, false, ALL);
+    load_tlb(a);
+    x64_rr(a, 0xff, 4, RAX);
+}
+
 static void pure(struct x64 *a, struct jit_cache *c)
 {
     c->thunk[GEN_T_PURE] = a->p;
@@ -297,6 +310,7 @@ void jit_thunks_make(struct jit_cache *c)
     mem(&a, c, resume, true, true);
     call(&a, c, resume, false);
     call(&a, c, resume, true);
+    end(&a, c);
     pure(&a, c);
     vcall(&a, c);
     vslow(&a, c);

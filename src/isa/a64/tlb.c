@@ -263,6 +263,7 @@ static struct a64_tlb_set *set_select(struct a64_tlb *tlb, bool el1)
     } else {
         s = victim ? victim : tlb->cur;
         set_drop(tlb, s);
+        tlb->priv = s == tlb->priv ? NULL : tlb->priv;
     }
     s->in_use = true;
     s->key.el1 = el1;
@@ -303,6 +304,7 @@ static void reselect(struct a64_tlb *tlb)
 {
     tlb->cur = set_select(tlb, tlb->el1);
     tlb->unpriv = tlb->el1 ? tlb->empty : tlb->cur;
+    tlb->priv = tlb->el1 ? tlb->cur : NULL;
 }
 
 void a64_tlb_set_regime(struct a64_tlb *tlb, bool mmu, uint16_t asid, uint64_t ttbr0,
@@ -333,11 +335,13 @@ void a64_tlb_set_el(struct a64_tlb *tlb, unsigned el, bool pan)
             tlb->cur = tlb->unpriv;
             tlb->cur->age = ++tlb->clock;
         } else if (!tlb->el1) {
-            reselect(tlb);
+            tlb->priv = tlb->cur;
+            tlb->cur = tlb->unpriv = set_select(tlb, false);
         } else {
             /* What was current at EL0 is what LDTR/STTR see at EL1. */
             tlb->unpriv = tlb->cur;
-            tlb->cur = set_select(tlb, true);
+            tlb->cur = tlb->priv = tlb->priv ? tlb->priv : set_select(tlb, true);
+            tlb->cur->age = ++tlb->clock;
         }
     }
 }

@@ -109,6 +109,7 @@ struct a64_walk_cache {
 struct a64_tlb {
     struct a64_tlb_set *cur;            /* for accesses as the current EL; never NULL */
     struct a64_tlb_set *unpriv;         /* for LDTR/STTR; `empty` until first needed */
+    struct a64_tlb_set *priv;           /* at EL0: EL1's of the same context, NULL = look */
     struct a64_tlb_set *empty;          /* never has an entry */
     struct a64_tlb_set *set[A64_TLB_SETS_MAX];
     unsigned set_n;

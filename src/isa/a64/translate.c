@@ -46,6 +46,7 @@ static void interpret(env *e)
     ir_ref r = ir_emit(e->ir, IR_CALLC, true, 0, 0, 0,
                        e->give_up_ends ? A64_H_INTERP_END : A64_H_INTERP);
     e->ir->op[r].k2 = e->insn;
+    e->ir->op[r].x = e->give_up_ends;
     e->ir->flags = 0;
     ir_forget_vars(e->ir);
     e->b->interp_n++;
@@ -122,19 +123,6 @@ void a64_translate_block(struct a64_block *b, struct ir *ir)
         }
     }
     ir_finish(ir);
-}
-
-bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode)
-{
-    unsigned fpen = cpu->cpacr_el1 >> 20 & 3;
-
-    if (cpu->debug_slow || cpu->uao || (cpu->el && !cpu->spsel) || cpu->il) {
-        return false;
-    }
-    *mode = (cpu->el ? A64_MODE_EL1 : 0) |
-            (fpen == 3 || (fpen == 1 && cpu->el) ? A64_MODE_FP : 0) |
-            (cpu->fpcr & FPCR_FZ ? 0 : A64_MODE_FP_PLAIN);
-    return true;
 }
 
 void a64_gen_guest(struct gen_guest *g)

@@ -4,12 +4,13 @@
  * A block depends on nothing but the code, the model and the mode bits below; the virtual address
  * of its page is known only at run time (cpu->jit_pc_page), so all processes share it. */
 #pragma once
+#include "isa/a64/cpu.h"
 #include "isa/ir/ir.h"
+#include "isa/softfp/softfp.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct a64_cpu;
 struct a64_model;
 struct gen_guest;
 
@@ -83,7 +84,18 @@ void a64_translate_block(struct a64_block *b, struct ir *ir);
 bool a64_translate_region(struct a64_block *b, struct ir *ir);
 
 /* The mode that the PE is in; false: a rare state that only the interpreter handles. */
-bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode);
+static inline bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode)
+{
+    unsigned fpen = cpu->cpacr_el1 >> 20 & 3;
+
+    if (cpu->debug_slow || cpu->uao || (cpu->el && !cpu->spsel) || cpu->il) {
+        return false;
+    }
+    *mode = (cpu->el ? A64_MODE_EL1 : 0) |
+            (fpen == 3 || (fpen == 1 && cpu->el) ? A64_MODE_FP : 0) |
+            (cpu->fpcr & FPCR_FZ ? 0 : A64_MODE_FP_PLAIN);
+    return true;
+}
 
 /* struct a64_cpu and struct a64_tlb_set for emit_x64. */
 void a64_gen_guest(struct gen_guest *g);

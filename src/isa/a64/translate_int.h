@@ -150,7 +150,9 @@ static inline void call_if(env *e, uint32_t attention, enum a64_helper h, ir_ref
 /* A helper that always leaves the block. */
 static inline void call_end(env *e, enum a64_helper h, ir_ref a, ir_ref b, ir_ref c)
 {
-    ir_emit(e->ir, IR_CALLC, true, a, b, c, h);
+    ir_ref r = ir_emit(e->ir, IR_CALLC, true, a, b, c, h);
+
+    e->ir->op[r].x = 1;
     e->ended = true;
 }
 

@@ -580,12 +580,19 @@ static void call(struct gen *g, const struct ir_op *p)
             g->locked = 0;
         }
     }
+    if (p->op == IR_CALLC && p->x) {
+        x64_store_i(&g->c, true, gen_at(g, g->guest->scratch + 24), p->k2);
+        gen_region_save(g);
+        x64_mov_ri(&g->c, RAX, p->pc | p->k << 12);
+        x64_jmp_to(&g->c, g->thunk[g->homes ? GEN_T_END_RAW : GEN_T_END]);
+        return;
+    }
     gen_clobber_ef(g);
     gen_save_live(g, p->op == IR_CALLC);
     if (p->k >> 32) {                   /* only if one of these bits is set */
         x64_rm(&g->c, 0xf7, 0, gen_at(g, g->guest->attention));         /* test dword */
         x64_d(&g->c, p->k >> 32);
-        over = x64_jcc8(&g->c, CC_E);
+        over = x64_jcc(&g->c, CC_E);
     }
     gen_region_save(g);
     if (pure) {
@@ -598,7 +605,7 @@ static void call(struct gen *g, const struct ir_op *p)
     }
     gen_region_load(g);
     if (over) {
-        x64_patch8(over, g->c.p);
+        x64_patch(over, g->c.p);
     }
     if (p->op == IR_CALLC) {
         g->mf = 0;              /* from here on "those in memory" */

@@ -45,6 +45,8 @@ enum gen_thunk {
     GEN_T_MEM_RAW,      /* MEM_V and CALL in a region, which has stored its variables itself */
     GEN_T_CALL_RAW,
     GEN_T_CALL,         /* helper EAX, arguments and result in scratch[]; may not return */
+    GEN_T_END,          /* the same, and never comes back here */
+    GEN_T_END_RAW,
     GEN_T_PURE,         /* helper EAX that only computes and cannot leave */
     GEN_T_VCALL,        /* vector primitive EAX */
     GEN_T_VSLOW,        /* the same, on registers, keeping all others: see gen_fp_slow() */
