@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,77 +22,115 @@ static void must(int rc)
     assert(rc == 0);
 }
 
-void mutex_init(struct mutex *m)
+/* ---- mutexes ---------------------------------------------------------------------------- */
+
+/* How often one looks before one sleeps: most locks are held for less than a microsecond. */
+#define MUTEX_SPINS 50
+
+/* False: the deadline has passed.  Anything else may have been the reason to return. */
+static bool futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline)
 {
-    must(pthread_mutex_init(&m->m, NULL));
+    return syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, deadline, NULL,
+                   FUTEX_BITSET_MATCH_ANY) == 0 || errno != ETIMEDOUT;
+}
+
+static void futex_wake(_Atomic uint32_t *word, int threads_n)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads_n, NULL, NULL, 0);
+}
+
+static void cpu_relax(void)
+{
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
 }
 
 void mutex_destroy(struct mutex *m)
 {
-    must(pthread_mutex_destroy(&m->m));
+    assert(atomic_load(&m->state) == 0);
 }
 
-void mutex_lock(struct mutex *m)
+void mutex_wait_and_lock(struct mutex *m)
 {
-    must(pthread_mutex_lock(&m->m));
+    for (unsigned i = 0; i < MUTEX_SPINS; i++) {
+        if (atomic_load_explicit(&m->state, memory_order_relaxed) == 0 && mutex_try_lock(m)) {
+            return;
+        }
+        cpu_relax();
+    }
+    /* Whoever has slept does not know whether others do, and leaves 2 behind. */
+    while (atomic_exchange_explicit(&m->state, 2, memory_order_acquire) != 0) {
+        futex_wait(&m->state, 2, NULL);
+    }
 }
 
-bool mutex_try_lock(struct mutex *m)
+void mutex_unlock_and_wake(struct mutex *m, uint32_t was)
 {
-    int rc = pthread_mutex_trylock(&m->m);
-
-    assert(rc == 0 || rc == EBUSY);
-    return rc == 0;
+    assert(was == 2);           /* 0: it was not locked */
+    futex_wake(&m->state, 1);
 }
 
-void mutex_unlock(struct mutex *m)
-{
-    must(pthread_mutex_unlock(&m->m));
-}
+/* ---- conditions -------------------------------------------------------------------------- */
 
 void cond_init(struct cond *c)
 {
-    pthread_condattr_t a;
-
-    must(pthread_condattr_init(&a));
-    must(pthread_condattr_setclock(&a, CLOCK_MONOTONIC));
-    must(pthread_cond_init(&c->c, &a));
-    must(pthread_condattr_destroy(&a));
+    *c = (struct cond){ 0 };
 }
 
 void cond_destroy(struct cond *c)
 {
-    must(pthread_cond_destroy(&c->c));
+    assert(atomic_load(&c->waiters_n) == 0);
+}
+
+static bool wait_for_signal(struct cond *c, struct mutex *m, const struct timespec *deadline)
+{
+    uint32_t times = atomic_load(&c->times);
+    bool in_time;
+
+    atomic_fetch_add(&c->waiters_n, 1);
+    mutex_unlock(m);
+    in_time = futex_wait(&c->times, times, deadline);
+    atomic_fetch_sub(&c->waiters_n, 1);
+    mutex_lock(m);
+    return in_time;
 }
 
 void cond_wait(struct cond *c, struct mutex *m)
 {
-    must(pthread_cond_wait(&c->c, &m->m));
+    wait_for_signal(c, m, NULL);
 }
 
 bool cond_wait_until(struct cond *c, struct mutex *m, int64_t deadline_ns)
 {
     struct timespec ts = { 0 };
-    int rc;
 
     if (deadline_ns > 0) {
         ts.tv_sec = deadline_ns / NS_PER_S;
         ts.tv_nsec = deadline_ns % NS_PER_S;
     }
-    rc = pthread_cond_timedwait(&c->c, &m->m, &ts);
-    assert(rc == 0 || rc == ETIMEDOUT);
-    return rc == 0;
+    return wait_for_signal(c, m, &ts);
+}
+
+static void cond_wake(struct cond *c, int threads_n)
+{
+    atomic_fetch_add(&c->times, 1);
+    if (atomic_load(&c->waiters_n)) {
+        futex_wake(&c->times, threads_n);
+    }
 }
 
 void cond_signal(struct cond *c)
 {
-    must(pthread_cond_signal(&c->c));
+    cond_wake(c, 1);
 }
 
 void cond_broadcast(struct cond *c)
 {
-    must(pthread_cond_broadcast(&c->c));
+    cond_wake(c, INT_MAX);
 }
+
+/* ---- threads ----------------------------------------------------------------------------- */
 
 static void *thread_main(void *arg)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads, mutexes and conditions: pthreads with a name, a stop flag and monotonic deadlines.
+/* Threads, mutexes and conditions: pthreads with a name and a stop flag; locks of one word, which
+ * cost two atomic operations while nobody waits; monotonic deadlines.
  *
  * These cannot fail for a reason that a caller could handle, except for starting a thread; misuse
  * (unlocking what is not locked …) is an assert. */
@@ -12,19 +13,49 @@
 struct err;
 
 struct mutex {
-    pthread_mutex_t m;
+    _Atomic uint32_t state;     /* futex: 0 free, 1 held, 2 held and somebody may sleep */
 };
 
-#define MUTEX_INIT { PTHREAD_MUTEX_INITIALIZER }
+#define MUTEX_INIT { 0 }
 
-void mutex_init(struct mutex *m);
+void mutex_wait_and_lock(struct mutex *m);  /* private */
+void mutex_unlock_and_wake(struct mutex *m, uint32_t was);  /* private */
+
+static inline void mutex_init(struct mutex *m)
+{
+    atomic_init(&m->state, 0);
+}
+
 void mutex_destroy(struct mutex *m);        /* must be unlocked */
-void mutex_lock(struct mutex *m);
-bool mutex_try_lock(struct mutex *m);       /* true: locked by us now */
-void mutex_unlock(struct mutex *m);
+
+/* true: locked by us now */
+static inline bool mutex_try_lock(struct mutex *m)
+{
+    uint32_t is_free = 0;
+
+    return atomic_compare_exchange_strong_explicit(&m->state, &is_free, 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static inline void mutex_lock(struct mutex *m)
+{
+    if (!mutex_try_lock(m)) {
+        mutex_wait_and_lock(m);
+    }
+}
+
+static inline void mutex_unlock(struct mutex *m)
+{
+    uint32_t was = atomic_exchange_explicit(&m->state, 0, memory_order_release);
+
+    if (was != 1) {
+        mutex_unlock_and_wake(m, was);
+    }
+}
 
 struct cond {
-    pthread_cond_t c;
+    _Atomic uint32_t times;     /* futex: counts signals */
+    _Atomic uint32_t waiters_n;
 };
 
 void cond_init(struct cond *c);
@@ -33,6 +64,7 @@ void cond_destroy(struct cond *c);          /* nobody may be waiting */
 void cond_wait(struct cond *c, struct mutex *m);
 /* Waits until mono_now_ns() reaches `deadline_ns`; false when that was the reason to return. */
 bool cond_wait_until(struct cond *c, struct mutex *m, int64_t deadline_ns);
+/* With the mutex held, or after the change of what is waited for was made with it held. */
 void cond_signal(struct cond *c);
 void cond_broadcast(struct cond *c);
 

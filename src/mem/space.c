@@ -15,6 +15,9 @@
 /* A copy pins at most this many pages at once, so that it delays nobody for long. */
 #define DMA_PAGES_MAX 64
 #define MEM_ROMS_MAX 4
+/* Where flat_find() found last what lies at these 512 bytes, modulo the table's size. */
+#define FLAT_HINTS_N 256
+#define FLAT_HINT_SHIFT 9
 
 struct ram_block {
     uint64_t gpa, size;
@@ -59,6 +62,7 @@ struct mem_space {
     void *drop_ctx;
     struct flat_range flat[FLAT_MAX];
     unsigned flat_n;
+    _Atomic uint16_t *hint;             /* FLAT_HINTS_N indexes into `flat`, possibly wrong */
     struct flat_range most_ram;         /* the largest range of RAM: nearly every page is there */
     struct mmio_region fallback;        /* ops NULL: nobody */
     const struct ram_ops *ram_ops;      /* NULL: every right is always there */
@@ -69,8 +73,10 @@ struct mem_space *mem_space_new(struct err *e)
 {
     struct mem_space *s = calloc(1, sizeof *s);
 
-    if (!s) {
+    if (!s || !(s->hint = calloc(FLAT_HINTS_N, sizeof *s->hint))) {
         err_set(e, "out of memory for the guest's address space");
+        free(s);
+        return NULL;
     }
     return s;
 }
@@ -86,6 +92,7 @@ void mem_space_free(struct mem_space *s)
     for (unsigned i = 0; i < s->rom_n; i++) {
         free(s->rom[i].seen);
     }
+    free(s->hint);
     free(s);
 }
 
@@ -136,7 +143,12 @@ static void flat_lay(struct mem_space *s, struct flat_range r)
 
 static const struct flat_range *flat_find(const struct mem_space *s, uint64_t gpa)
 {
-    unsigned lo = 0, hi = s->flat_n;
+    _Atomic uint16_t *hint = &s->hint[gpa >> FLAT_HINT_SHIFT & (FLAT_HINTS_N - 1)];
+    unsigned lo = 0, hi = s->flat_n, guess = atomic_load_explicit(hint, memory_order_relaxed);
+
+    if (guess < hi && gpa - s->flat[guess].first <= s->flat[guess].last - s->flat[guess].first) {
+        return &s->flat[guess];
+    }
 
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
@@ -146,6 +158,7 @@ static const struct flat_range *flat_find(const struct mem_space *s, uint64_t gp
         } else if (gpa < s->flat[mid].first) {
             hi = mid;
         } else {
+            atomic_store_explicit(hint, mid, memory_order_relaxed);
             return &s->flat[mid];
         }
     }
@@ -400,11 +413,10 @@ static bool ram_access(struct mem_space *s, const struct ram_block *b, uint64_t 
     return true;
 }
 
-/* Aligned, 1–8 bytes. */
-static enum mem_result mmio_one(struct mem_space *s, uint64_t gpa, unsigned size, unsigned vcpu,
-                                uint64_t *v, bool write)
+/* Aligned, 1–8 bytes, in the range `r` or in none. */
+static enum mem_result mmio_one(struct mem_space *s, const struct flat_range *r, uint64_t gpa,
+                                unsigned size, unsigned vcpu, uint64_t *v, bool write)
 {
-    const struct flat_range *r = flat_find(s, gpa);
     const struct mmio_region *m = r ? r->mmio : &s->fallback;
     uint64_t off;
 
@@ -416,43 +428,48 @@ static enum mem_result mmio_one(struct mem_space *s, uint64_t gpa, unsigned size
     }
     off = r ? gpa - m->gpa : gpa;
     if (write) {
-        m->ops->write(m->ctx, off, size, *v, vcpu);
+        m->ops->write(m->ctx, off, size, *v & mem_size_mask(size), vcpu);
     } else {
-        *v = m->ops->read(m->ctx, off, size, vcpu);
+        *v = m->ops->read(m->ctx, off, size, vcpu) & mem_size_mask(size);
     }
     return MEM_OK;
+}
+
+/* One access, aligned, within one range. */
+static bool is_natural(const struct flat_range *r, uint64_t gpa, unsigned size)
+{
+    return r && !((size | gpa) & (size - 1)) && r->last - gpa >= size - 1;
 }
 
 /* Splits into the largest naturally aligned pieces that lie within one range. */
 static enum mem_result mmio_access(struct mem_space *s, uint64_t gpa, unsigned size,
                                    unsigned vcpu, uint64_t *v, bool write)
 {
+    const struct flat_range *r = flat_find(s, gpa);
     uint64_t all = write ? *v : 0;
 
     assert(size >= 1 && size <= 8);
+    if (is_natural(r, gpa, size)) {
+        *v = all;
+        return mmio_one(s, r, gpa, size, vcpu, v, write);
+    }
     for (unsigned done = 0; done < size;) {
-        const struct flat_range *r = flat_find(s, gpa + done);
         unsigned piece = 8;
         uint64_t part;
         enum mem_result res;
 
+        r = flat_find(s, gpa + done);
         while (piece > size - done || ((gpa + done) & (piece - 1)) ||
                (r && r->last - (gpa + done) < piece - 1)) {
             piece /= 2;
         }
-        part = write ? all >> (8 * done) : 0;
-        if (piece < 8) {
-            part &= (UINT64_C(1) << (8 * piece)) - 1;
-        }
-        res = mmio_one(s, gpa + done, piece, vcpu, &part, write);
+        part = write ? all >> (8 * done) & mem_size_mask(piece) : 0;
+        res = mmio_one(s, r, gpa + done, piece, vcpu, &part, write);
         if (res != MEM_OK) {
             return res;
         }
-        if (piece < 8) {
-            part &= (UINT64_C(1) << (8 * piece)) - 1;
-        }
         if (!write) {
-            all |= part << (8 * done);
+            all |= (part & mem_size_mask(piece)) << (8 * done);
         }
         done += piece;
     }
@@ -472,6 +489,19 @@ enum mem_result mem_mmio_write(struct mem_space *s, uint64_t gpa, unsigned size,
                                uint64_t v)
 {
     return mmio_access(s, gpa, size, vcpu, &v, true);
+}
+
+bool mem_mmio_find(const struct mem_space *s, uint64_t gpa, unsigned size,
+                   struct mem_mmio_at *at)
+{
+    const struct flat_range *r = flat_find(s, gpa);
+    const struct mmio_region *m = is_natural(r, gpa, size) ? r->mmio : NULL;
+
+    if (!m || !m->ops) {
+        return false;
+    }
+    *at = (struct mem_mmio_at){ m->ops, m->ctx, gpa - m->gpa };
+    return true;
 }
 
 /* ---- RAM ---- */

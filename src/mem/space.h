@@ -44,6 +44,10 @@ struct ram_ops {
 struct mmio_ops {
     uint64_t (*read)(void *ctx, uint64_t off, unsigned size, unsigned vcpu);
     void (*write)(void *ctx, uint64_t off, unsigned size, uint64_t v, unsigned vcpu);
+    /* The same if it can be had without waiting for anything, guest memory included: false, with
+     * nothing done, otherwise.  NULL: never.  For vCPUs that have not left their view. */
+    bool (*try_read)(void *ctx, uint64_t off, unsigned size, uint64_t *v);
+    bool (*try_write)(void *ctx, uint64_t off, unsigned size, uint64_t v);
 };
 
 enum mem_result {
@@ -104,6 +108,20 @@ enum mem_result mem_mmio_read(struct mem_space *s, uint64_t gpa, unsigned size, 
                               uint64_t *v);
 enum mem_result mem_mmio_write(struct mem_space *s, uint64_t gpa, unsigned size, unsigned vcpu,
                                uint64_t v);
+
+/* Who answers one access of 1, 2, 4 or 8 bytes, naturally aligned, for callers that call it
+ * themselves.  false: not so simple, use the two above. */
+struct mem_mmio_at {
+    const struct mmio_ops *ops;
+    void *ctx;
+    uint64_t off;
+};
+bool mem_mmio_find(const struct mem_space *s, uint64_t gpa, unsigned size,
+                   struct mem_mmio_at *at);
+static inline uint64_t mem_size_mask(unsigned size)
+{
+    return UINT64_MAX >> (64 - 8 * size);
+}
 
 /* The host address of the RAM page that contains `gpa`, with `right`, pinned until
  * mem_page_release().  MEM_NOTHING: not RAM. */

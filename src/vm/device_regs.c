@@ -336,7 +336,48 @@ static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsign
     }
 }
 
-static const struct mmio_ops map_ops = { map_read, map_write };
+/* Rows without a hook, or whose hook promises it, need nothing but the lock. */
+static bool map_try_read(void *ctx, uint64_t off, unsigned size, uint64_t *v)
+{
+    struct device_map *m = ctx;
+    struct reg_at at;
+
+    if (!reg_find(m, off, size, &at) ||
+        !(at.reg->rd ? at.reg->flags & REG_QUICK : at.reg->field_size) ||
+        trace_is_on(m->trace, TRACE_device_read) || !mutex_try_lock(m->lock)) {
+        return false;
+    }
+    *v = reg_value(m->dev, &at) >> at.byte * 8 & bytes_mask(size);
+    mutex_unlock(m->lock);
+    return true;
+}
+
+static bool map_try_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
+{
+    struct device_map *m = ctx;
+    struct device *d = m->dev;
+    struct reg_at at;
+
+    if (!reg_find(m, off, size, &at) || at.reg->window_wr ||
+        !(at.reg->wr ? at.reg->flags & (REG_QUICK | REG_UNLOCKED)
+                     : at.reg->field_size && at.reg->wmask) ||
+        trace_is_on(m->trace, TRACE_device_write)) {
+        return false;
+    }
+    v &= bytes_mask(size);
+    if (at.reg->flags & REG_UNLOCKED) {
+        DEVICE_HOOK(d, "in a write of", at.reg->name, at.reg->wr, d, at.i, v);
+        return true;
+    }
+    if (!mutex_try_lock(m->lock)) {
+        return false;
+    }
+    reg_write(d, &at, size, v);
+    mutex_unlock(m->lock);
+    return true;
+}
+
+static const struct mmio_ops map_ops = { map_read, map_write, map_try_read, map_try_write };
 
 /* ---- regions of a device's own dispatch ---------------------------------------------------- */
 

@@ -36,20 +36,26 @@ void vcpu_destroy(struct vcpu *v)
     pthread_mutex_destroy(&v->view_lock);
 }
 
-/* A requester holds view_lock for as long as it needs the vCPU quiescent, so taking the lock is
- * all that entering has to wait for. */
-void vcpu_view_enter(struct vcpu *v)
-{
-    pthread_mutex_lock(&v->view_lock);
-    atomic_store(&v->view_active, INSIDE);
-    pthread_mutex_unlock(&v->view_lock);
-}
-
 void vcpu_view_leave(struct vcpu *v)
 {
     if (atomic_exchange(&v->view_active, QUIESCENT) == INSIDE_AND_AWAITED) {
         futex_wake_all(&v->view_active);
     }
+}
+
+/* A requester holds view_lock for as long as it needs the vCPU quiescent, and says so before it
+ * looks (vcpu_view_run): either it sees us inside, or we see that it is there and step back.  Then
+ * taking the lock is all that entering has to wait for. */
+void vcpu_view_enter(struct vcpu *v)
+{
+    atomic_store(&v->view_active, INSIDE);
+    if (!(atomic_load(v->poll) & VCPU_POLL_VIEW)) {
+        return;
+    }
+    vcpu_view_leave(v);
+    pthread_mutex_lock(&v->view_lock);
+    atomic_store(&v->view_active, INSIDE);
+    pthread_mutex_unlock(&v->view_lock);
 }
 
 void vcpu_view_safepoint(struct vcpu *v)

@@ -67,7 +67,7 @@ struct vcpu {
     _Atomic uint32_t *poll;         /* of the engine; never NULL */
 
     /* private to vcpu.c */
-    pthread_mutex_t view_lock;      /* serialises requesters and entering */
+    pthread_mutex_t view_lock;      /* serialises requesters; entering when one is there */
     _Atomic uint32_t view_active;   /* futex: 1 inside, 0 quiescent */
 };
 

@@ -67,10 +67,20 @@ static enum a64_bus_result bus_result(enum mem_result r)
 static enum a64_bus_result mmio_read(void *ctx, uint64_t gpa, unsigned bytes, uint64_t *v)
 {
     struct emu *m = ctx;
-    enum mem_result r;
+    struct mem_space *mem = m->vcpu->vm->mem;
+    struct mem_mmio_at at;
+    enum mem_result r = MEM_OK;
+    bool is_simple = mem_mmio_find(mem, gpa, bytes, &at);
 
+    if (is_simple && at.ops->try_read && at.ops->try_read(at.ctx, at.off, bytes, v)) {
+        return A64_BUS_OK;
+    }
     vcpu_view_leave(m->vcpu);
-    r = mem_mmio_read(m->vcpu->vm->mem, gpa, bytes, m->cpu.index, v);
+    if (is_simple) {
+        *v = at.ops->read(at.ctx, at.off, bytes, m->cpu.index) & mem_size_mask(bytes);
+    } else {
+        r = mem_mmio_read(mem, gpa, bytes, m->cpu.index, v);
+    }
     vcpu_view_enter(m->vcpu);
     return bus_result(r);
 }
@@ -78,10 +88,21 @@ static enum a64_bus_result mmio_read(void *ctx, uint64_t gpa, unsigned bytes, ui
 static enum a64_bus_result mmio_write(void *ctx, uint64_t gpa, unsigned bytes, uint64_t v)
 {
     struct emu *m = ctx;
-    enum mem_result r;
+    struct mem_space *mem = m->vcpu->vm->mem;
+    struct mem_mmio_at at;
+    enum mem_result r = MEM_OK;
+    bool is_simple = mem_mmio_find(mem, gpa, bytes, &at);
 
+    v &= mem_size_mask(bytes);
+    if (is_simple && at.ops->try_write && at.ops->try_write(at.ctx, at.off, bytes, v)) {
+        return A64_BUS_OK;
+    }
     vcpu_view_leave(m->vcpu);
-    r = mem_mmio_write(m->vcpu->vm->mem, gpa, bytes, m->cpu.index, v);
+    if (is_simple) {
+        at.ops->write(at.ctx, at.off, bytes, v, m->cpu.index);
+    } else {
+        r = mem_mmio_write(mem, gpa, bytes, m->cpu.index, v);
+    }
     vcpu_view_enter(m->vcpu);
     return bus_result(r);
 }

@@ -19,8 +19,8 @@ static struct memop memop_of(uint32_t info)
 {
     return (struct memop){
         .size_log2 = GEN_MI_SIZE(info), .extend = GEN_MI_EXT(info),
-        .acquire = info & GEN_MI_ACQUIRE, .release = info & GEN_MI_RELEASE,
-        .ordered = info & GEN_MI_ORDERED, .unpriv = info & GEN_MI_UNPRIV,
+        .acquire = !!(info & GEN_MI_ACQUIRE), .release = !!(info & GEN_MI_RELEASE),
+        .ordered = !!(info & GEN_MI_ORDERED), .unpriv = !!(info & GEN_MI_UNPRIV),
     };
 }
 

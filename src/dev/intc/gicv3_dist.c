@@ -214,12 +214,17 @@ static void dist_set_line(void *ctx, unsigned intid, bool level)
     struct gicv3_dist *d = ctx;
     struct spi *s = &d->spi[intid];
     trace_gicv3_wire(d->topology->trace, intid, level);
+    /* Devices say their level whenever it might have changed; mostly it has not.  Who sets one
+     * line from two threads says nothing about their order, so looking without the lock is fine. */
+    if (__atomic_load_n(&s->line, __ATOMIC_ACQUIRE) == level) {
+        return;
+    }
     mutex_lock(&d->lock);
     if (s->line == level) {
         mutex_unlock(&d->lock);
         return;
     }
-    s->line = level;
+    __atomic_store_n(&s->line, level, __ATOMIC_RELEASE);
     if (s->edge && level) {
         spi_latch(d, intid);
     }

@@ -93,14 +93,14 @@ static uint64_t pl031_rd_id(struct device *d, unsigned i)
 #define REG31(off, name, m, ...) REG(off, 4, name, struct pl031, m, ##__VA_ARGS__)
 
 static const struct device_reg pl031_regs[] = {
-    REG_FN(0x00, 4, "RTCDR", .rd = pl031_rd_dr),
+    REG_FN(0x00, 4, "RTCDR", .rd = pl031_rd_dr, .flags = REG_QUICK),
     REG31(0x04, "RTCMR", match, .wmask = UINT32_MAX, .wr = pl031_wr_mr),
     REG31(0x08, "RTCLR", load, .wmask = UINT32_MAX, .wr = pl031_wr_lr),
     /* Firmware has started the counter on this machine, and nothing stops it (3.3.4). */
     REG31(0x0c, "RTCCR", control, .reset = 1, .flags = REG_QUIET),
     REG31(0x10, "RTCIMSC", irq_mask, .wmask = 1, .wr = pl031_wr_imsc),
     REG31(0x14, "RTCRIS", irq_raw),
-    REG_FN(0x18, 4, "RTCMIS", .rd = pl031_rd_mis),
+    REG_FN(0x18, 4, "RTCMIS", .rd = pl031_rd_mis, .flags = REG_QUICK),
     REG_FN(0x1c, 4, "RTCICR", .wr = pl031_wr_icr),
     REG_FN(0xfe0, 4, "RTCPeriphID", .count = 8, .sizes = 1 | 2 | 4, .rd = pl031_rd_id),
     { 0 },

@@ -250,11 +250,29 @@ static bool access(struct a64_cpu *cpu, uint64_t va, unsigned n, unsigned unit, 
     return part_access(&p, flags) && part_access(&q, flags);
 }
 
+/* What drivers do all day: a register of at most 8 bytes in a page that is known as MMIO. */
+static bool is_register(struct a64_cpu *cpu, uint64_t va, unsigned n, struct memop m,
+                        enum a64_tlb_table t, uint64_t *gpa)
+{
+    return n <= 8 && !(va & (n - 1)) && !cpu->watch_n &&
+           a64_tlb_find_mmio(set_for(cpu, m.unpriv), va, t, gpa);
+}
+
+static bool register_done(struct a64_cpu *cpu, uint64_t va, enum a64_bus_result r, uint32_t iss)
+{
+    return r == A64_BUS_OK ||
+           (r != A64_BUS_STOP && data_abort(cpu, va, A64_FSC_EXTERNAL, iss));
+}
+
 bool a64_load(struct a64_cpu *cpu, uint64_t va, struct memop m, uint64_t v[2])
 {
     unsigned n = 1u << m.size_log2;
-    uint64_t t[2] = { 0, 0 };
+    uint64_t t[2] = { 0, 0 }, gpa;
 
+    if (is_register(cpu, va, n, m, A64_TLB_READ, &gpa)) {
+        v[1] = 0;
+        return register_done(cpu, va, cpu->bus.mmio_read(cpu->bus.ctx, gpa, n, &v[0]), 0);
+    }
     if (!access(cpu, va, n, n, m, t, NULL)) {
         return false;
     }
@@ -266,7 +284,12 @@ bool a64_load(struct a64_cpu *cpu, uint64_t va, struct memop m, uint64_t v[2])
 bool a64_store(struct a64_cpu *cpu, uint64_t va, struct memop m, const uint64_t v[2])
 {
     unsigned n = 1u << m.size_log2;
+    uint64_t gpa;
 
+    if (is_register(cpu, va, n, m, A64_TLB_WRITE, &gpa)) {
+        return register_done(cpu, va, cpu->bus.mmio_write(cpu->bus.ctx, gpa, n, v[0]),
+                             A64_ISS_WNR);
+    }
     return access(cpu, va, n, n, m, NULL, v);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* struct memop: what one guest memory access is, known at decode time. */
 #pragma once
-#include <stdbool.h>
 #include <stdint.h>
 
 enum memop_extend {
@@ -10,10 +9,12 @@ enum memop_extend {
     MEMOP_SX64,     /* sign-extend to 64 bits */
 };
 
+/* One word, so that passing it on does not put it together from bytes in memory. */
 struct memop {
-    uint8_t size_log2;      /* 0 … 4: 1 … 16 bytes */
-    uint8_t extend;         /* enum memop_extend (loads) */
-    bool acquire, release;  /* LDAR/LDAPR/STLR/…: ordering and, if `ordered`, alignment */
-    bool ordered;           /* must be naturally aligned whatever SCTLR_EL1.A says */
-    bool unpriv;            /* LDTR/STTR: as EL0, unless UAO or already EL0 */
+    uint32_t size_log2 : 4; /* 0 … 4: 1 … 16 bytes */
+    uint32_t extend : 2;    /* enum memop_extend (loads) */
+    uint32_t acquire : 1;   /* LDAR/LDAPR/STLR/…: ordering and, if `ordered`, alignment */
+    uint32_t release : 1;
+    uint32_t ordered : 1;   /* must be naturally aligned whatever SCTLR_EL1.A says */
+    uint32_t unpriv : 1;    /* LDTR/STTR: as EL0, unless UAO or already EL0 */
 };

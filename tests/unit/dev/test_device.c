@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/prng.h"
 #include "harness.h"
+#include "mem/space.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,11 @@ static void toy_wr(struct device *d, unsigned i, uint64_t v)
     ((struct toy *)d)->written_v = v;
 }
 
+static uint64_t toy_quick_rd(struct device *d, unsigned i)
+{
+    return ((struct toy *)d)->written_v;
+}
+
 static uint64_t toy_window_rd(struct device *d, uint32_t off, unsigned size)
 {
     return UINT64_C(0x1122334455667700) + off;
@@ -59,6 +65,7 @@ static const struct device_reg toy_regs[] = {
     REG_ARRAY(0x20, 4, 3, "ARRAY", struct toy, array, .wmask = UINT32_MAX, .sizes = 1 | 4,
               .wr = toy_wr),
     REG_FN(0x30, 4, "WO", .wr = toy_wr),
+    REG_FN(0x38, 4, "QUICK", .rd = toy_quick_rd, .wr = toy_wr, .flags = REG_QUICK),
     REG(0x34, 4, "NARROW", struct toy, narrow, .wmask = UINT32_MAX),
     REG_WINDOW(0x40, 0x10, "WINDOW", .window_rd = toy_window_rd, .window_wr = toy_window_wr),
     { 0 },
@@ -138,6 +145,57 @@ static void test_registers(void)
     CHECK(t->window_off == 8 && t->window_size == 8 && t->window_v == 77);
     device_reset(&t->dev);
     CHECK(t->plain == 0x50 && t->wide == 0 && t->array[2] == 0);
+    bench_free(b);
+}
+
+/* What can be had without waiting is the same as by the long way, and leaves the same behind. */
+static void test_quick(uint64_t seed)
+{
+    struct bench *b = bench_new();
+    struct toy *t[2];
+    const struct mmio_ops *ops;
+    unsigned irq, quick = 0;
+    struct prng rng;
+    uint64_t g;
+    void *ctx[2];
+
+    prng_init(&rng, seed);
+    for (unsigned i = 0; i < 2; i++) {
+        t[i] = (struct toy *)bench_add(b, &toy_class, "", &g, &irq);
+        ops = device_region_ops(&t[i]->dev, 0, &ctx[i]);
+    }
+    for (unsigned n = 0; n < 20000; n++) {
+        unsigned size = 1u << prng_below(&rng, 4);
+        uint64_t off = prng_below(&rng, 0x80) & ~(uint64_t)(size - 1), v[2] = { 0, 0 };
+
+        if (prng_below(&rng, 2)) {
+            bool done = ops->try_read(ctx[0], off, size, &v[0]);
+
+            quick += done;
+            v[0] = done ? v[0] : ops->read(ctx[0], off, size, 0);
+            v[1] = ops->read(ctx[1], off, size, 0);
+        } else {
+            uint64_t w = prng_u64(&rng) & mem_size_mask(size);
+            bool done = ops->try_write(ctx[0], off, size, w);
+
+            quick += done;
+            if (!done) {
+                ops->write(ctx[0], off, size, w, 0);
+            }
+            ops->write(ctx[1], off, size, w, 0);
+        }
+        CHECK(v[0] == v[1] && !memcmp(&t[0]->plain, &t[1]->plain, offsetof(struct toy, flag) -
+                                      offsetof(struct toy, plain)),
+              "seed %#llx, access %u at %#llx", (unsigned long long)seed, n,
+              (unsigned long long)off);
+    }
+    CHECK(quick > 1000, "%u", quick);
+    CHECK(ops->try_read(ctx[0], 0x38, 4, &g) && !ops->try_write(ctx[0], 0x30, 4, 0) &&
+          !ops->try_read(ctx[0], 0x40, 4, &g), "hooks that promise nothing take the long way");
+    device_lock(&t[0]->dev);
+    CHECK(!ops->try_read(ctx[0], 0, 4, &g) && !ops->try_write(ctx[0], 0, 4, 0),
+          "nobody waits for the lock");
+    device_unlock(&t[0]->dev);
     bench_free(b);
 }
 
@@ -243,6 +301,7 @@ static void test_state(uint64_t seed)
 int main(void)
 {
     test_registers();
+    test_quick(UINT64_C(0x5eed0002));
     test_options();
     test_state(UINT64_C(0x5eed0001));
     return check_result();
