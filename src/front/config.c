@@ -45,11 +45,11 @@ static const struct opt_row memory_rows[] = {
 static const struct opt_row accel_rows[] = {
     { "accel", OPT_STR, NULL, "jit, interp, qtest, tcg (the same as jit)" },
     { "tb-size", OPT_U64, "64", "jit: MiB of the code cache", .min = 2, .max = 1024 },
-    { "opt", OPT_ENUM, "full", "jit: none translates every instruction by itself", "full|none" },
+    { "opt", OPT_ENUM, "full", "jit: tier1: no regions; none: each instruction by itself",
+      "full|tier1|none" },
     { "cold-runs", OPT_U64, "2", "jit: runs of a block in the interpreter before translation" },
-    { "max-regions", OPT_U64, "0", "jit: interpret what comes after so many blocks; 0: no limit" },
+    { "max-regions", OPT_U64, "0", "jit: so many translations, interpret the rest; 0: no limit" },
     { "cache", OPT_STR, NULL, "jit: directory that keeps translations for the next start" },
-    { "dump", OPT_STR, NULL, "jit: op and out_asm, to standard error" },
     { "thread", OPT_ENUM, "multi", "one thread for each CPU", "multi" },
     { 0 },
 };

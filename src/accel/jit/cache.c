@@ -187,7 +187,9 @@ struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t
     } else if (gen_block(&v->gen, &v->ir, NULL, &jit->guest, c->thunk, c->rw + c->used,
                          GEN_CODE_MAX, gpa & 0xfff, c->block_n, &r)) {
         b = block_new(c, &r, gpa, from->mode, from->insn_n);
+        jit->made++;
         jit_keep(c, from, &v->gen.far, &r, false);
+        jit_dump(c, &v->ir, &v->gen, &r, from, gpa, false);
         publish(c, b, seen);
     }
     pthread_mutex_unlock(&jit->lock);
@@ -210,6 +212,7 @@ struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m
         };
         jit_keep_place(c, m, to, c->block_n);
         b = block_new(c, &r, gpa, mode, m->insn_n);
+        b->is_considered = m->is_region;
         publish(c, b, seen);
         jit->stats.blocks++;
         jit->stats.guest_bytes += m->insn_n * 4;
@@ -237,7 +240,7 @@ static void block_invalidate(struct jit *jit, struct jit_block *b)
 }
 
 void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
-                          struct gen *gen, uint64_t gpa, unsigned mode, unsigned insn_n,
+                          struct gen *gen, uint64_t gpa, const struct a64_block *from,
                           uint64_t seen, uint64_t translate_ns)
 {
     uint64_t begin = jit_now_ns();
@@ -248,7 +251,7 @@ void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
 
     pthread_mutex_lock(&jit->lock);
     if (c->size - c->used < GEN_CODE_MAX + 4096 || c->block_n == c->block_max ||
-        c != atomic_load(&jit->cache)) {
+        c != atomic_load(&jit->cache) || !jit_may_make(jit)) {
         pthread_mutex_unlock(&jit->lock);
         return;
     }
@@ -256,15 +259,18 @@ void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
         done = gen_block(gen, ir, &homes, &jit->guest, c->thunk, c->rw + c->used, GEN_CODE_MAX,
                          gpa & 0xfff, c->block_n, &r);
     }
-    old = jit_cache_find(c, gpa, mode);
+    old = jit_cache_find(c, gpa, from->mode);
     if (done && old && atomic_load(&jit->invalidations) == seen) {
-        b = block_new(c, &r, gpa, mode, insn_n);
+        b = block_new(c, &r, gpa, from->mode, from->insn_n);
+        jit->made++;
+        jit_keep(c, from, &gen->far, &r, true);
+        jit_dump(c, ir, gen, &r, from, gpa, true);
         b->is_considered = b->valid = true;
         b->replaces = old->entry;
         hash_insert(c, b);
         entry_jump(old, b->entry);
         jit->stats.regions++;
-        jit->stats.region_insns += insn_n;
+        jit->stats.region_insns += from->insn_n;
         jit->stats.region_bytes += r.end - r.entry;
         jit->stats.region_ns += jit_now_ns() - begin + translate_ns;
     }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "accel/jit/fpu.h"
+#include "accel/jit/hostdis.h"
 #include "accel/jit/jit_int.h"
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "isa/a64/cpu.h"
 #include "isa/a64/mem.h"
 #include "isa/a64/tlb.h"
-#include "isa/dis/dis.h"
 #include "isa/interp/interp.h"
 
 #include <cpuid.h>
@@ -80,6 +79,7 @@ void jit_free(struct jit *jit)
     jit_regions_free(jit);
     jit_cache_unref(jit, atomic_load(&jit->cache));
     jit_persist_close(jit->persist);
+    hostdis_free(jit->dis);
     pthread_mutex_destroy(&jit->lock);
     free(jit);
 }
@@ -118,7 +118,7 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
     uint64_t seen = atomic_load(&jit->invalidations), begin = jit_now_ns();
     struct a64_block b = {
         .code = code - (gpa >> 2 & 1023), .first = gpa >> 2 & 1023, .mode = mode,
-        .words = jit->persist ? &v->words : NULL,
+        .words = &v->words, .va = cpu->pc & ~UINT64_C(0xfff),
         .model = cpu->model, .insn_max = jit->opt.opt_none ? 1 : BLOCK_INSNS_MAX,
     };
     struct jit_block *r;
@@ -130,10 +130,6 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
 #ifdef JIT_VERIFY
             ir_verify(&v->ir);
 #endif
-            if (jit->opt.dump && strstr(jit->opt.dump, "op")) {
-                fprintf(stderr, "block %#" PRIx64 " mode %u\n", gpa, mode);
-                ir_dump(&v->ir, stderr);
-            }
             r = jit_cache_add(v, v->cache, gpa, &b, seen, &full);
             if (full) {
                 jit_flush(jit);
@@ -145,25 +141,14 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
             }
         }
         if (b.insn_n <= 1) {
-            if (getenv("JIT_DUMP")) {
-                fprintf(stderr, "cannot: %08x\n", b.code[b.first]);
-                ir_dump(&v->ir, stderr);
-            }
             b.first_interp = true;
         }
         b.insn_max = b.insn_n / 2 ? b.insn_n / 2 : 1;
-    }
-    if (log_on(LOG_IN_ASM)) {
-        dis_a64_log(&b.code[b.first], b.insn_n, cpu->pc);
     }
     jit->stats.blocks++;
     jit->stats.guest_bytes += b.insn_n * 4;
     jit->stats.interp_insns += b.interp_n;
     jit->stats.translate_ns += jit_now_ns() - begin;
-    if (jit->opt.dump && strstr(jit->opt.dump, "out_asm")) {
-        fprintf(stderr, "out %#" PRIx64 " %p-%p\n", gpa, (const void *)r->entry,
-                (const void *)r->stale);
-    }
     return r->valid ? r : NULL;
 }
 
@@ -228,7 +213,7 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
     }
     b = jit_cache_find(v->cache, gpa, mode);
     v->stats.lookups++;
-    if (!b && v->jit->opt.regions_max && v->jit->stats.blocks >= v->jit->opt.regions_max) {
+    if (!b && !jit_may_make(v->jit)) {
         interp_inside(cpu, 64);
         return NULL;
     }

@@ -28,11 +28,10 @@ struct jit_options {
     unsigned cache_mib;         /* 0 = default */
     bool opt_none;              /* one instruction a block, for bisecting */
     unsigned cold_runs;         /* executions of a block by the interpreter before translation */
-    uint64_t regions_max;       /* translate that many blocks, interpret the rest; 0 = no limit */
+    uint64_t regions_max;       /* so many translations, interpret the rest; 0 = no limit */
     const char *cache_dir;      /* translations are kept there (persist.h); NULL = nowhere */
     unsigned hot_runs;          /* turns of a loop before it becomes a region; 0 = default */
     bool regions_sync;          /* make regions at once, not on a thread: for tests */
-    const char *dump;           /* of -d: "op", "out_asm"; NULL = nothing */
 };
 
 /* NULL with `e` set if the host lacks AVX2, FMA, BMI2 or LZCNT, or memory. */

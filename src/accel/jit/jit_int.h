@@ -56,8 +56,16 @@ struct jit {
     struct jit_persist *persist;        /* NULL: translations are not kept */
     struct gen_guest guest;
     struct jit_cpu *cpus;               /* under the lock */
+    _Atomic uint64_t made;              /* translations; changed under the lock */
+    struct hostdis *dis;                /* the same; made when -d out_asm is first seen */
     struct jit_stats stats;             /* of translation, and of vCPUs that are gone */
 };
+
+/* Of opt.regions_max. */
+static inline bool jit_may_make(const struct jit *jit)
+{
+    return !jit->opt.regions_max || jit->made < jit->opt.regions_max;
+}
 
 struct jit_cpu {
     struct jit *jit;
@@ -95,7 +103,7 @@ struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mod
 struct jit_cache *jit_cache_ref(struct jit *jit);               /* the current one */
 /* Generates a region and puts it in the place of the block at its head, if there is room. */
 void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
-                          struct gen *gen, uint64_t gpa, unsigned mode, unsigned insn_n,
+                          struct gen *gen, uint64_t gpa, const struct a64_block *from,
                           uint64_t seen, uint64_t translate_ns);
 
 /* region.c */
@@ -111,6 +119,10 @@ void jit_keep_place(const struct jit_cache *c, const struct jit_image *m, uint8_
 /* The block at gpa out of what was kept of other code caches; NULL: there is none. */
 struct jit_block *jit_kept(struct jit_cpu *v, const struct a64_cpu *cpu, uint64_t gpa,
                            unsigned mode, const uint32_t *code);
+
+/* dump.c: what -d wants to see of a new translation.  Under the lock, before it is run. */
+void jit_dump(const struct jit_cache *c, const struct ir *ir, const struct gen *g,
+              const struct gen_result *r, const struct a64_block *b, uint64_t gpa, bool is_region);
 
 /* helpers.c: what generated code calls.  true: leave the block. */
 bool jit_helper_mem(struct a64_cpu *cpu);

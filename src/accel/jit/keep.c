@@ -14,17 +14,18 @@ void jit_keep_open(struct jit *jit)
 {
     struct {
         struct gen_guest guest;
-        uint32_t opt_none, version;
+        uint32_t opt_none, has_regions;
     } what;
     struct jit_persist_key key = { .bytes = &what, .size = sizeof(what) };
 
-    /* Dumps and bisection are for what is translated now. */
-    if (!jit->opt.cache_dir || jit->opt.dump || jit->opt.regions_max) {
+    /* Bisection counts what is translated now. */
+    if (!jit->opt.cache_dir || jit->opt.regions_max) {
         return;
     }
     memset(&what, 0, sizeof(what));
     what.guest = jit->guest;
     what.opt_none = jit->opt.opt_none;
+    what.has_regions = jit->opt.hot_runs != JIT_NEVER_HOT;
     jit->persist = jit_persist_open(jit->opt.cache_dir, &key);
 }
 

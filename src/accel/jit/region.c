@@ -12,7 +12,6 @@
 #include "isa/a64/mem.h"
 #include "isa/a64/tlb.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +22,7 @@ enum {
 };
 
 struct request {
-    uint64_t gpa, seen;
+    uint64_t gpa, va, seen;
     unsigned mode;
     const struct a64_model *model;
     uint32_t code[PAGE_INSNS];
@@ -39,6 +38,7 @@ struct jit_regions {
     unsigned first, n;
     struct ir ir;
     struct gen gen;
+    struct a64_words words;
 };
 
 static void compile(struct jit_regions *g, const struct request *r)
@@ -48,18 +48,13 @@ static void compile(struct jit_regions *g, const struct request *r)
     uint64_t begin = jit_now_ns();
     struct a64_block b = {
         .code = r->code, .first = r->gpa >> 2 & (PAGE_INSNS - 1), .mode = r->mode,
-        .model = r->model, .insn_max = REGION_INSNS_MAX,
+        .words = &g->words, .va = r->va, .model = r->model, .insn_max = REGION_INSNS_MAX,
     };
 
     mutex_lock(&g->work);
     if (a64_translate_region(&b, &g->ir)) {
         c = jit_cache_ref(jit);
-        if (jit->opt.dump && strstr(jit->opt.dump, "op")) {
-            fprintf(stderr, "region %#llx mode %u\n", (unsigned long long)r->gpa, r->mode);
-            ir_dump(&g->ir, stderr);
-        }
-        jit_cache_add_region(jit, c, &g->ir, &g->gen, r->gpa, r->mode, b.insn_n, r->seen,
-                             jit_now_ns() - begin);
+        jit_cache_add_region(jit, c, &g->ir, &g->gen, r->gpa, &b, r->seen, jit_now_ns() - begin);
         jit_cache_unref(jit, c);
     }
     mutex_unlock(&g->work);
@@ -183,6 +178,7 @@ static void consider(struct jit_cpu *v, struct a64_cpu *cpu)
         return;
     }
     r->gpa = gpa;
+    r->va = cpu->pc & ~UINT64_C(0xfff);
     r->mode = mode;
     r->model = cpu->model;
     r->seen = atomic_load(&jit->invalidations);

@@ -90,10 +90,9 @@ void a64_translate_block(struct a64_block *b, struct ir *ir)
     bool bti = b->model->features >> A64_FEAT_BTI & 1;
 
     ir_begin(ir);
+    ir->pc = b->first * 4;
     b->insn_n = b->interp_n = 0;
-    if (b->words) {
-        memset(b->words->used, 0, sizeof(b->words->used));
-    }
+    a64_words_forget(b->words);
     if (b->first_interp) {
         ir->pc = e.index * 4;
         e.insn = a64_block_word(b, e.index);

@@ -13,6 +13,7 @@
 
 struct a64_model;
 struct gen_guest;
+struct ir_names;
 
 /* Mode: the part of the PE's state that translation depends on; it is part of a block's key. */
 enum {
@@ -53,12 +54,20 @@ struct a64_block {
     unsigned first;             /* index of the first instruction in the page */
     unsigned insn_max;
     unsigned mode;
+    uint64_t va;                /* of the page, for dumps: the translation does not depend on it */
     const struct a64_model *model;
     bool first_interp;          /* the first instruction cannot be translated here */
     /* results */
     unsigned insn_n;
     unsigned interp_n;          /* of these, left to the interpreter */
 };
+
+static inline void a64_words_forget(struct a64_words *w)
+{
+    for (unsigned i = 0; w && i < 16; i++) {
+        w->used[i] = 0;
+    }
+}
 
 /* Instruction i of the page.  It may change under our feet, so it is read once. */
 static inline uint32_t a64_block_word(const struct a64_block *b, unsigned i)
@@ -82,6 +91,9 @@ void a64_translate_block(struct a64_block *b, struct ir *ir);
  * from the head back to it, at most insn_max instructions.  False: there is no such loop, or it
  * does not fit. */
 bool a64_translate_region(struct a64_block *b, struct ir *ir);
+
+/* For ir_print(). */
+extern const struct ir_names a64_ir_names;
 
 /* The mode that the PE is in; false: a rare state that only the interpreter handles. */
 static inline bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode)

@@ -234,6 +234,7 @@ bool a64_translate_region(struct a64_block *b, struct ir *ir)
     env e = { .ir = ir, .b = b, .label = label };
     unsigned label_n = 0;
 
+    a64_words_forget(b->words);
     search(&g);
     if (!split(&g) || !find_loop(&g)) {
         return false;

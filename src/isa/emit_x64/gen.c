@@ -750,6 +750,30 @@ static void begin(struct gen *g, const struct gen_homes *homes)
     memset(g->label_at, 0, sizeof(g->label_at));
 }
 
+static void mark(struct gen *g, unsigned pc)
+{
+    if (g->mark_n < GEN_MARKS_MAX && !(g->mark_n && g->mark[g->mark_n - 1].pc == pc)) {
+        g->mark[g->mark_n].at = g->c.p - g->far.begin;
+        g->mark[g->mark_n++].pc = pc;
+    }
+}
+
+/* Out of line: stubs and constants. */
+static bool tail(struct gen *g)
+{
+    mark(g, GEN_MARK_STUBS);
+    for (unsigned i = 0; i < g->stub_n; i++) {
+        gen_stub_emit(g, &g->stub[i]);
+        if (g->c.end - g->c.p < 1024) {
+            return false;
+        }
+    }
+    if (g->lit_n) {
+        mark(g, GEN_MARK_DATA);
+    }
+    return gen_lits_flush(g) && gen_jumps_patch(g);
+}
+
 bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes,
                const struct gen_guest *guest, const uint8_t *const *thunk, uint8_t *code,
                size_t room, unsigned pc_off, uint32_t id, struct gen_result *out)
@@ -758,7 +782,7 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
     g->c.end = code + room;
     g->c.far = &g->far;
     g->far.begin = g->c.p;
-    g->far.n = 0;
+    g->far.n = g->mark_n = 0;
     g->ir = ir;
     g->guest = guest;
     g->thunk = thunk;
@@ -783,19 +807,14 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
             continue;
         }
         g->locked = g->vlocked = 0;
+        mark(g, p->pc);
         generate(g, p);
         release_dead(g);
         if (g->failed || g->c.end - g->c.p < 1024) {
             return false;
         }
     }
-    for (unsigned i = 0; i < g->stub_n; i++) {
-        gen_stub_emit(g, &g->stub[i]);
-        if (g->c.end - g->c.p < 1024) {
-            return false;
-        }
-    }
-    if (!gen_lits_flush(g) || !gen_jumps_patch(g)) {
+    if (!tail(g)) {
         return false;
     }
     out->stale = g->c.p;

@@ -72,7 +72,8 @@ enum {
 
 enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_FRAME = GEN_SPILLS * 8 + GEN_VSPILLS * 16 + 64,
        GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024, GEN_LITS_MAX = 64,
-       GEN_LIT_USES_MAX = 768, GEN_JUMPS_MAX = 512, GEN_HEATS = 1024 };
+       GEN_LIT_USES_MAX = 768, GEN_JUMPS_MAX = 512, GEN_HEATS = 1024,
+       GEN_MARKS_MAX = 1024, GEN_MARK_STUBS = 0xffff, GEN_MARK_DATA = 0xfffe };
 
 /* Where a region keeps guest variables, from its entry to its exits; -1 = in memory. */
 struct gen_homes {
@@ -141,6 +142,11 @@ struct gen {
     unsigned stub_n, exit_n;
     bool failed;
     struct gen_stub stub[GEN_STUBS_MAX];
+    unsigned mark_n;            /* where the code of each guest instruction begins, for dumps */
+    struct {
+        uint32_t at;            /* from far.begin */
+        uint16_t pc;            /* offset in the page, or GEN_MARK_… */
+    } mark[GEN_MARKS_MAX];
     unsigned lit_n, lit_use_n;  /* 16-byte constants behind the code */
     struct {
         uint64_t lo, hi;

@@ -2,7 +2,6 @@
 #include "isa/ir/ir.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 #define V IR_A_VAL
@@ -487,33 +486,5 @@ void ir_verify(const struct ir *ir)
         assert(!p->f || (ir_attr[ir->op[p->f].op] & IR_A_FDEF) || !ir->op[p->f].flast);
         assert(p->op != IR_PUT || (ir_attr[ir->op[p->a].op] & (IR_A_VAL | IR_A_VEC)) == IR_A_VAL);
         assert(p->op != IR_VPUT || (ir_attr[ir->op[p->a].op] & IR_A_VEC));
-    }
-}
-
-void ir_dump(const struct ir *ir, FILE *out)
-{
-    unsigned pc = ~0u;
-
-    for (unsigned i = 1; i < ir->n; i++) {
-        const struct ir_op *p = &ir->op[i];
-        if (p->op == IR_NOP) {
-            continue;
-        }
-        if (p->pc != pc) {
-            pc = p->pc;
-            fprintf(out, " .%03x\n", pc);
-        }
-        fprintf(out, "  %%%u = %s%s", i, ir_op_name[p->op], p->sf ? "" : "w");
-        if (p->a) {
-            fprintf(out, " %%%u", p->a);
-        }
-        if (p->b) {
-            fprintf(out, " %%%u", p->b);
-        }
-        if (p->c) {
-            fprintf(out, " %%%u", p->c);
-        }
-        fprintf(out, " k=%#" PRIx64 " cc=%u f=%%%u last=%u flast=%u hint=%d\n", p->k, p->cc, p->f,
-                p->last, p->flast, p->hint);
     }
 }

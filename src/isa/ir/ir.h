@@ -22,7 +22,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum {
     IR_MAX = 3072,              /* operations in a block */
@@ -152,4 +151,3 @@ static inline bool ir_is_const(const struct ir *ir, ir_ref v)
 void ir_finish(struct ir *ir);
 /* Debug: asserts that operands are defined before use and have the right kind. */
 void ir_verify(const struct ir *ir);
-void ir_dump(const struct ir *ir, FILE *out);
