@@ -216,6 +216,14 @@ static void vload_one(struct gen *g, int d, unsigned size, struct x64_mem m)
     }
 }
 
+/* What the register of v holds, unless that is a variable's. */
+static void vload_live(struct gen *g, ir_ref v, ir_ref holds)
+{
+    if (g->val[v].reg >= 0) {
+        g->xmm[g->val[v].reg] = holds;
+    }
+}
+
 /* Does the next operation load what follows in memory?  One check does for both then; the slow
  * way makes two accesses, as there are in the IR. */
 static bool vload_pairs(const struct gen *g)
@@ -236,21 +244,21 @@ static void vload(struct gen *g)
     int a, d, d2 = -1;
     struct gen_stub *s;
 
-    if (g->val[g->i].reg >= 0) {
+    if (g->val[g->i].reg >= 0 || g->val[g->i].var >= 0) {
         return;                         /* loaded with the operation before */
     }
     a = gen_use(g, p->a);
     d = gen_vdef(g, g->i);
     if (pair) {
         d2 = gen_vdef(g, g->i + 1);
-        g->xmm[d2] = 0;
+        vload_live(g, g->i + 1, 0);
     }
-    g->xmm[d] = 0;                      /* not yet live for the stub */
+    vload_live(g, g->i, 0);             /* not yet live for the stub */
     s = tlb_check(g, a, p->k, (pair ? 2u : 1u) << size, info);
-    g->xmm[d] = g->i;
+    vload_live(g, g->i, g->i);
     vload_one(g, d, size, x64_idx(a, RAX, 0, p->k));
     if (pair) {
-        g->xmm[d2] = g->i + 1;
+        vload_live(g, g->i + 1, g->i + 1);
         vload_one(g, d2, size, x64_idx(a, RAX, 0, p->k + (1 << size)));
     }
     s->vec1 = d;

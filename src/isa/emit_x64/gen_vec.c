@@ -100,7 +100,8 @@ static void vlow(struct gen *g)
     const struct ir_op *p = op(g);
     int d;
 
-    if (g->val[p->a].reg < 0 && g->ir->op[p->a].op != IR_VCONST && p->cc >= 4) {
+    if (g->val[p->a].reg < 0 && g->ir->op[p->a].op != IR_VCONST && p->cc >= 4 &&
+        (g->val[p->a].var < 0 || g->home[g->val[p->a].var] < 0)) {
         struct x64_mem m = gen_vslot(g, p->a);
         d = gen_vdef(g, g->i);
         x64_vm(&g->c, p->cc == 4 ? 0x10 | OP_0F | OP_F3 : 0x10 | OP_0F | OP_F2, d, 0, m);
