@@ -789,6 +789,7 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
     g->id = id;
     begin(g, homes);
     if (homes) {
+        gen_slots_choose(g);
         gen_region_routines(g);
     }
     out->entry = g->c.p;

@@ -9,7 +9,7 @@
  *   RCX RDX RSI RDI  values, allocated within the block
  *   RAX            scratch of a single operation (LAHF, TLB index, division)
  *   XMM0-XMM13     vector values; XMM14, XMM15 scratch
- *   RSP            frame of GEN_FRAME bytes: spill slots
+ *   RSP            frame of GEN_FRAME bytes: spill slots; page slots (gen_slot.c)
  * All other guest registers are in memory; a PUT writes through, so a fault finds them there.
  * A region (gen_region.c) moves the variables it uses most to registers of its own choice at its
  * entry and back at its exits, and keeps only a few registers for values.
@@ -70,7 +70,9 @@ enum {
     GEN_MI_ACQUIRE = 1 << 24, GEN_MI_RELEASE = 1 << 25, GEN_MI_ATOMIC = 1 << 26,
 };
 
-enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_FRAME = GEN_SPILLS * 8 + GEN_VSPILLS * 16 + 64,
+enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16,
+       GEN_SLOTS_AT = GEN_SPILLS * 8 + GEN_VSPILLS * 16,
+       GEN_FRAME = GEN_SLOTS_AT + GEN_SLOTS * 24 + 64,
        GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024, GEN_LITS_MAX = 64,
        GEN_LIT_USES_MAX = 768, GEN_JUMPS_MAX = 512, GEN_HEATS = 1024,
        GEN_MARKS_MAX = 1024, GEN_MARK_STUBS = 0xffff, GEN_MARK_DATA = 0xfffe };
@@ -102,6 +104,9 @@ struct gen_stub {
     uint8_t *from;              /* displacement to patch to here */
     uint8_t *from2, *from3, *from4, *from5;
     uint8_t *back;
+    int8_t v;                   /* a free register, of a page slot's check */
+    uint8_t slot, bytes;        /* page slot + 1; 0 = none */
+    uint8_t *access;            /* behind its check */
     int32_t disp;
     uint32_t info;
     uint64_t const1;
@@ -116,7 +121,12 @@ struct gen {
     int8_t home[IR_VAR_N];      /* host register of a variable, -1 = in memory */
     uint16_t temps, vtemps;     /* host registers for values */
     const uint8_t *region_save, *region_load, *region_out;      /* routines of a region */
-    unsigned jump_n;
+    unsigned jump_n, slot_n;
+    uint8_t slot_of[IR_MAX];    /* page slot + 1 of an access; 0 = none */
+    struct {
+        uint32_t key;
+        uint8_t bytes;          /* of the widest access */
+    } slot[GEN_SLOTS];
     uint8_t *label_at[IR_LABELS_MAX];
     struct {
         uint8_t *at;            /* displacement */
@@ -204,6 +214,12 @@ void gen_region_enter(struct gen *g);
 void gen_label(struct gen *g, const struct ir_op *p);
 void gen_jump(struct gen *g, unsigned label, int cc);       /* cc < 0: always */
 bool gen_jumps_patch(struct gen *g);
+/* gen_slot.c.  check: RAX = addend, or to the jump that is returned (to be patched); uses `v`.
+ * fill: of the page in a register with the addend in RAX.  `below`: bytes pushed on the frame. */
+void gen_slots_choose(struct gen *g);
+void gen_slots_empty(struct gen *g, int32_t below);
+uint8_t *gen_slot_check(struct gen *g, unsigned slot, int a, int32_t disp, int v);
+void gen_slot_fill(struct gen *g, unsigned slot, int page);
 /* In a region, before C runs that may look at variables, and after it. */
 void gen_region_save(struct gen *g);
 void gen_region_load(struct gen *g);

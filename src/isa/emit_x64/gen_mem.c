@@ -37,29 +37,19 @@ static uint8_t *align_check(struct gen *g, int a, int32_t disp, unsigned mask)
     return x64_jcc(&g->c, CC_NE);
 }
 
-/* Registers for results must have been chosen before: what is emitted between the check and the
- * stub's way back is skipped on the slow path, so no spill may fall there.
- * Afterwards the host address of the access is a + RAX + disp.  `bytes` ≤ 4096 are checked to
- * lie in one page; a stub is made for everything else. */
-static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned bytes, uint32_t info)
+static int32_t table_of(const struct gen *g, uint32_t info)
+{
+    return info & (GEN_MI_STORE | GEN_MI_ATOMIC | GEN_MI_STXR) ? g->guest->write : g->guest->read;
+}
+
+/* Asks the TLB; RAX = addend and v = page, or to the jump that is returned. */
+static uint8_t *tlb_probe(struct gen *g, int a, int32_t disp, unsigned bytes, uint32_t info, int v)
 {
     const struct gen_guest *gg = g->guest;
-    int32_t table = info & (GEN_MI_STORE | GEN_MI_ATOMIC | GEN_MI_STXR) ? gg->write : gg->read;
-    struct gen_stub *s = gen_stub(g, GEN_STUB_MEM);
-    int v = gen_tmp(g), base = R15;
+    int32_t table = table_of(g, info);
+    int base = R15;
+    uint8_t *miss;
 
-    s->a = a;
-    s->disp = disp;
-    s->info = info | op(g)->pc;
-    s->vec_live = any_vec_live(g);
-    g->ef = 0;                          /* all flags are in memory: the operation is exact */
-    g->logic = 0;
-    if (info & GEN_MI_SP) {
-        s->from2 = align_check(g, a, 0, 15);
-    }
-    if (info & GEN_MI_ORDERED && GEN_MI_SIZE(info)) {
-        s->from3 = align_check(g, a, disp, (1u << GEN_MI_SIZE(info)) - 1);
-    }
     if (disp) {
         x64_lea(&g->c, false, RAX, x64_at(a, disp));
     } else {
@@ -80,9 +70,43 @@ static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned b
     x64_alu_ri(&g->c, ALU_AND, true, v, -4096);
     x64_alu_rm(&g->c, ALU_CMP, true, v, base < 0 ? x64_at(RAX, table)
                                                   : x64_idx(R15, RAX, 0, table));
-    s->from = x64_jcc(&g->c, CC_NE);
+    miss = x64_jcc(&g->c, CC_NE);
     x64_load(&g->c, true, RAX,
              base < 0 ? x64_at(RAX, table + 8) : x64_idx(R15, RAX, 0, table + 8));
+    return miss;
+}
+
+/* Registers for results must have been chosen before: what is emitted between the check and the
+ * stub's way back is skipped on the slow path, so no spill may fall there.
+ * Afterwards the host address of the access is a + RAX + disp.  `bytes` ≤ 4096 are checked to
+ * lie in one page; a stub is made for everything else. */
+static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned bytes, uint32_t info)
+{
+    struct gen_stub *s = gen_stub(g, GEN_STUB_MEM);
+    int v = gen_tmp(g);
+
+    s->a = a;
+    s->v = v;
+    s->disp = disp;
+    s->bytes = bytes;
+    s->info = info | op(g)->pc;
+    s->vec_live = any_vec_live(g);
+    s->slot = g->homes ? g->slot_of[g->i] : 0;
+    g->ef = 0;                          /* all flags are in memory: the operation is exact */
+    g->logic = 0;
+    if (info & GEN_MI_SP) {
+        s->from2 = align_check(g, a, 0, 15);
+    }
+    if (info & GEN_MI_ORDERED && GEN_MI_SIZE(info)) {
+        s->from3 = align_check(g, a, disp, (1u << GEN_MI_SIZE(info)) - 1);
+    }
+    if (s->slot) {
+        assert(bytes <= g->slot[s->slot - 1].bytes);
+        s->from = gen_slot_check(g, s->slot - 1, a, disp, v);
+        s->access = g->c.p;
+    } else {
+        s->from = tlb_probe(g, a, disp, bytes, info, v);
+    }
     g->locked &= ~(1u << v);
     return s;
 }
@@ -521,6 +545,12 @@ void gen_mem_stub(struct gen *g, struct gen_stub *s)
     bool is_store = s->info & GEN_MI_STORE, is_rmw = s->info & (GEN_MI_ATOMIC | GEN_MI_STXR);
 
     x64_patch(s->from, c->p);
+    if (s->slot) {
+        uint8_t *miss = tlb_probe(g, s->a, s->disp, s->bytes, s->info, s->v);
+        gen_slot_fill(g, s->slot - 1, s->v);
+        x64_jmp_to(c, s->access);
+        x64_patch(miss, c->p);
+    }
     if (s->from2) {
         x64_patch(s->from2, c->p);
     }

@@ -160,6 +160,7 @@ void gen_region_routines(struct gen *g)
             move(g, v, g->home[v], false);
         }
     }
+    gen_slots_empty(g, 8);
     x64_b(&g->c, 0xc3);
     g->region_out = g->c.p;
     for (unsigned v = 0; v < IR_VAR_N; v++) {
@@ -176,6 +177,7 @@ void gen_region_routines(struct gen *g)
 
 void gen_region_enter(struct gen *g)
 {
+    gen_slots_empty(g, 0);
     displaced(g, true);
     for (unsigned v = 0; v < IR_VAR_N; v++) {
         if (g->home[v] >= 0 && g->home[v] != convention(v)) {
