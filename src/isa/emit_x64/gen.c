@@ -262,7 +262,7 @@ static int def_in_home(struct gen *g, ir_ref v)
     int hint = g->ir->op[v].hint, pin = hint >= 0 ? g->home[hint] : -1;
     ir_ref old;
 
-    if (pin < 0) {
+    if (pin < 0 || gen_flags_depend(g, hint)) {
         return -1;
     }
     old = g->var_cur[hint];
@@ -305,119 +305,6 @@ int gen_vdef(struct gen *g, ir_ref v)
     r = alloc(g, true);
     assign(g, v, r, true);
     return r;
-}
-
-/* ---- flags ---- */
-/* Is it the flags of a floating-point comparison, as UCOMIS leaves them, that EFLAGS holds? */
-bool gen_ef_is_fp(const struct gen *g)
-{
-    return g->ef && g->ef_fp && g->ir->op[g->ef].op == IR_VFCMP;
-}
-
-void gen_store_eflags(struct gen *g, bool inverted)
-{
-    if (inverted) {
-        x64_b(&g->c, 0xf5);             /* cmc */
-    }
-    x64_b(&g->c, 0x9f);                 /* lahf */
-    x64_setcc(&g->c, CC_O, RAX);
-    x64_b(&g->c, 0x66);
-    x64_store(&g->c, false, gen_at(g, g->guest->nzcv), RAX);
-}
-
-void gen_flags_sync(struct gen *g, ir_ref f)
-{
-    if (g->mf == f) {
-        return;
-    }
-    if (g->ef != f) {
-        g->failed = true;       /* cannot be: flags are saved before they are destroyed */
-        return;
-    }
-    if (gen_ef_is_fp(g)) {
-        gen_fp_flags_store(g);
-        g->mf = f;
-        return;
-    }
-    gen_store_eflags(g, g->ef_inv);
-    g->ef_inv = false;
-    g->mf = f;
-}
-
-void gen_clobber_ef(struct gen *g)
-{
-    if (g->ef && g->mf != g->ef && g->ir->op[g->ef].flast >= g->i) {
-        gen_flags_sync(g, g->ef);
-    }
-    g->ef = 0;
-    g->logic = 0;
-}
-
-/* EFLAGS become those of `f`, with Arm's carry. */
-void gen_flags_load(struct gen *g, ir_ref f)
-{
-    if (g->ef == f && f) {
-        if (!gen_ef_is_fp(g)) {
-            return;
-        }
-        gen_flags_sync(g, f);
-    }
-    assert(g->mf == f || g->failed);
-    x64_rm(&g->c, 0xb7 | OP_0F, RAX, gen_at(g, g->guest->nzcv));       /* movzx eax, word */
-    x64_rr(&g->c, 0x80, 0, RAX);                                        /* add al, 0x7f */
-    x64_b(&g->c, 0x7f);
-    x64_b(&g->c, 0x9e);                                                 /* sahf */
-    g->ef = f;
-    g->ef_inv = false;
-    g->ef_fp = 0;
-    g->logic = 0;
-}
-
-void gen_carry(struct gen *g, ir_ref f, bool inverted)
-{
-    gen_flags_load(g, f);
-    if (g->ef_inv != inverted) {
-        x64_b(&g->c, 0xf5);             /* cmc */
-        g->ef_inv = inverted;
-    }
-}
-
-enum x64_cc gen_cc(struct gen *g, ir_ref f, unsigned arm_cc)
-{
-    static const uint8_t memory_bit[4] = { 14 - 8, 8 - 8, 15 - 8, 0 };
-    static const uint8_t plain[16] = {
-        CC_E, CC_NE, CC_B, CC_AE, CC_S, CC_NS, CC_O, CC_NO, CC_A, CC_BE, CC_GE, CC_L, CC_G, CC_LE,
-    };
-
-    if (f && g->ef == f && gen_ef_is_fp(g)) {
-        int cc = gen_fp_cc(g, arm_cc);
-        if (cc >= 0) {
-            return cc;
-        }
-        gen_flags_sync(g, f);
-        g->ef = 0;
-    }
-    if ((g->ef != f || !f) && arm_cc < 8) {
-        /* One flag of those in memory. */
-        int32_t off = g->guest->nzcv + (arm_cc >> 1 == 3 ? 0 : 1);
-        assert(g->mf == f || g->failed);
-        g->ef = 0;
-        g->logic = 0;
-        x64_rm(&g->c, 0xf6, 0, gen_at(g, off));                         /* test byte */
-        x64_b(&g->c, 1u << memory_bit[arm_cc >> 1]);
-        return arm_cc & 1 ? CC_E : CC_NE;
-    }
-    switch (arm_cc) {
-    case 2: case 3:
-        gen_flags_load(g, f);
-        return plain[arm_cc] ^ (g->ef_inv ? 1 : 0);
-    case 8: case 9:
-        gen_carry(g, f, true);          /* x86's A and BE are for an inverted carry */
-        return plain[arm_cc];
-    default:
-        gen_flags_load(g, f);
-        return plain[arm_cc];
-    }
 }
 
 /* ---- calls ---- */
@@ -490,6 +377,7 @@ static void put(struct gen *g, const struct ir_op *p)
     if (g->var_cur[var] == p->a && g->val[p->a].var == (int)var) {
         return;                         /* computed in place */
     }
+    gen_flags_keep(g, var);
     var_release(g, var);
     if (v->op == IR_CONST) {
         if (pin >= 0) {
@@ -608,7 +496,7 @@ static void call(struct gen *g, const struct ir_op *p)
         x64_patch(over, g->c.p);
     }
     if (p->op == IR_CALLC) {
-        g->mf = 0;              /* from here on "those in memory" */
+        g->mf = g->df = 0;      /* from here on "those in memory" */
     }
     if (p->last) {
         x64_load(&g->c, true, gen_def(g, g->i), gen_at(g, g->guest->scratch));
@@ -738,7 +626,7 @@ static void begin(struct gen *g, const struct gen_homes *homes)
         }
     }
     g->spills = g->vspills = 0;
-    g->ef = g->mf = g->logic = 0;
+    g->ef = g->mf = g->df = g->logic = 0;
     g->ef_inv = g->failed = false;
     g->stub_n = g->exit_n = g->jump_n = 0;
     g->lit_n = g->lit_use_n = 0;

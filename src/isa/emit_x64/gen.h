@@ -18,8 +18,9 @@
  * or memory), a spill slot, or nowhere if it is a constant.
  *
  * Flags.  At most one definition is in EFLAGS (`ef`, with carry inverted after a subtraction if
- * `ef_inv`), at most one in memory (`mf`).  An instruction that destroys EFLAGS saves them first
- * if they are still needed (flast).
+ * `ef_inv`), at most one in memory (`mf`).  An instruction that destroys EFLAGS while they are
+ * still needed (flast) writes down how to compute them again (`df`), for most are needed only by
+ * stubs; or, if their operands do not stay, saves them first.
  *
  * Direct jumps out of a block are `jmp rel32` with the displacement aligned to 4 bytes; they go
  * to a stub first, which calls GEN_T_LINK followed by three words: target's offset in the page,
@@ -95,6 +96,18 @@ struct gen_result {
     unsigned exits;
 };
 
+/* How to compute flags again: alu of two operands; with `from_result` the first is not there any
+ * more, but the result is. */
+struct gen_operand {
+    int8_t var;                 /* -1: the constant */
+    uint64_t k;
+};
+struct gen_recipe {
+    uint8_t alu;                /* ADD, SUB; AND also for a value itself */
+    bool sf, from_result;
+    struct gen_operand a, b;
+};
+
 struct gen_stub {
     uint8_t kind;               /* private */
     uint8_t cc, x;
@@ -107,6 +120,8 @@ struct gen_stub {
     int8_t v;                   /* a free register, of a page slot's check */
     uint8_t slot, bytes;        /* page slot + 1; 0 = none */
     uint8_t *access;            /* behind its check */
+    bool has_recipe;            /* the flags to store first */
+    struct gen_recipe recipe;
     int32_t disp;
     uint32_t info;
     uint64_t const1;
@@ -143,7 +158,8 @@ struct gen {
     uint16_t host[16], xmm[16]; /* value in it, 0 = free */
     uint16_t var_cur[IR_VAR_N]; /* value known to be in the variable's place */
     uint32_t spills, vspills;
-    uint16_t ef, mf;
+    uint16_t ef, mf, df;
+    struct gen_recipe recipe;   /* of df */
     bool ef_inv;
     uint8_t ef_fp;              /* EFLAGS of a VFCMP: UCOMIS (1), operands swapped (2) */
     uint16_t logic;             /* EFLAGS are those of the result of this AND … */
@@ -202,6 +218,13 @@ bool gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, in
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
 enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
        GEN_STUB_QC, GEN_STUB_HOT, GEN_STUB_SIDE };
+/* gen_flags.c.  depend: would writing the variable lose flags?  keep: not from now on.  for_stub:
+ * before EFLAGS are destroyed in the hot path; NULL: they are in memory.  emit: computes into
+ * EFLAGS by way of RAX; returns whether the carry is inverted. */
+bool gen_flags_depend(const struct gen *g, unsigned var);
+void gen_flags_keep(struct gen *g, unsigned var);
+const struct gen_recipe *gen_flags_for_stub(struct gen *g, ir_ref f);
+bool gen_recipe_emit(struct gen *g, const struct gen_recipe *r);
 bool gen_ef_is_fp(const struct gen *g);
 void gen_store_eflags(struct gen *g, bool inverted);
 /* gen_exit.c */

@@ -95,6 +95,7 @@ static void exit_cond(struct gen *g, const struct ir_op *p)
     struct gen_stub *s;
     uint8_t *over;
     uint16_t ef, mf;
+    uint8_t ef_fp;
     bool inv;
 
     if (g->homes) {
@@ -102,6 +103,11 @@ static void exit_cond(struct gen *g, const struct ir_op *p)
         s->from = x64_jcc(&g->c, cc);
         s->sync_flags = g->mf != p->f;
         s->ef_inv = g->ef_inv;
+        if (s->sync_flags && g->ef != p->f) {
+            s->has_recipe = true;
+            s->recipe = g->recipe;
+            assert(g->df == p->f);
+        }
         s->info = p->k;
         s->poll = p->k2;
         return;
@@ -111,12 +117,14 @@ static void exit_cond(struct gen *g, const struct ir_op *p)
     ef = g->ef;
     mf = g->mf;
     inv = g->ef_inv;
+    ef_fp = g->ef_fp;
     gen_flags_sync(g, p->f);
     exit_jump(g, p->k, p->k2);
     x64_patch(over, g->c.p);
     g->ef = ef;
     g->mf = mf;
     g->ef_inv = inv;
+    g->ef_fp = ef_fp;
 }
 
 /* EFLAGS of a floating-point comparison cannot be saved later. */
@@ -154,9 +162,6 @@ void gen_leave(struct gen *g, const struct ir_op *p)
 {
     switch (p->op) {
     case IR_EXITC:
-        if (!p->x || g->ir->op[p->c].op != IR_COND || g->ef != p->f) {
-            gen_flags_sync(g, p->f);
-        }
         if (g->homes) {
             fp_flags_sync(g, p->f);
         }
@@ -198,7 +203,7 @@ void gen_stub_emit(struct gen *g, struct gen_stub *s)
     case GEN_STUB_SIDE:
         x64_patch(s->from, c->p);
         if (s->sync_flags) {
-            gen_store_eflags(g, s->ef_inv);
+            gen_store_eflags(g, s->has_recipe ? gen_recipe_emit(g, &s->recipe) : s->ef_inv);
         }
         exit_jump(g, s->info, s->poll);
         break;

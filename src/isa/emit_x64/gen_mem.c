@@ -83,16 +83,21 @@ static uint8_t *tlb_probe(struct gen *g, int a, int32_t disp, unsigned bytes, ui
 static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned bytes, uint32_t info)
 {
     struct gen_stub *s = gen_stub(g, GEN_STUB_MEM);
+    const struct gen_recipe *recipe = gen_flags_for_stub(g, op(g)->f);
     int v = gen_tmp(g);
 
     s->a = a;
     s->v = v;
+    s->has_recipe = recipe;
+    if (recipe) {
+        s->recipe = *recipe;
+    }
     s->disp = disp;
     s->bytes = bytes;
     s->info = info | op(g)->pc;
     s->vec_live = any_vec_live(g);
     s->slot = g->homes ? g->slot_of[g->i] : 0;
-    g->ef = 0;                          /* all flags are in memory: the operation is exact */
+    g->ef = 0;
     g->logic = 0;
     if (info & GEN_MI_SP) {
         s->from2 = align_check(g, a, 0, 15);
@@ -511,7 +516,7 @@ void gen_mem(struct gen *g)
     const struct ir_op *p = op(g);
 
     if (p->op != IR_FENCE) {
-        gen_flags_sync(g, p->f);
+        gen_flags_for_stub(g, p->f);
     }
     switch (p->op) {
     case IR_LOAD: load(g); break;
@@ -560,6 +565,9 @@ void gen_mem_stub(struct gen *g, struct gen_stub *s)
     if (s->from4) {
         x64_patch(s->from4, c->p);
         x64_patch(s->from5, c->p);
+    }
+    if (s->has_recipe) {
+        gen_store_eflags(g, gen_recipe_emit(g, &s->recipe));
     }
     x64_lea(c, true, RAX, x64_at(s->a, s->disp));
     x64_store(c, true, gen_at(g, scratch), RAX);

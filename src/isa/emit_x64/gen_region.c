@@ -221,7 +221,7 @@ void gen_label(struct gen *g, const struct ir_op *p)
     memset(g->host, 0, sizeof(g->host));
     memset(g->xmm, 0, sizeof(g->xmm));
     g->spills = g->vspills = 0;
-    g->ef = g->mf = g->logic = 0;
+    g->ef = g->mf = g->df = g->logic = 0;
     g->ef_inv = false;
     g->ef_fp = 0;
     if (p->x) {
