@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum kind {
-    FLAG, SET, VALUE, GROUP, LIST, NIC, SERIAL, MONITOR, QTEST, LOCAL_CPU, GLOBAL,
+    FLAG, SET, VALUE, GROUP, LIST, NIC, SERIAL, MONITOR, QMP, QTEST, LOCAL_CPU, GLOBAL,
     IS_LATER, IS_SECTION
 };
 
@@ -99,6 +99,23 @@ static bool lower_serial(struct opts *tree, const char *spec, struct err *e)
     snprintf(dflt, sizeof dflt, "serial%u", n);
     return chr_of_spec(tree, spec, dflt, &with_monitor, id, sizeof id, e) &&
            opts_set(tree, path, id, e) && (!with_monitor || add_monitor(tree, id, e));
+}
+
+static bool lower_qmp(struct opts *tree, const char *spec, struct err *e)
+{
+    char id[128], dflt[48];
+    struct opts *mon;
+    unsigned n = 0;
+
+    if (opts_has(tree, "mon") && !opts_list_len(tree, "mon", &n, e)) {
+        return false;
+    }
+    snprintf(dflt, sizeof dflt, "qmp%u", n);
+    if (!chr_of_spec(tree, spec, dflt, NULL, id, sizeof id, e)) {
+        return false;
+    }
+    mon = list_append(tree, "mon", e);
+    return mon && opts_set(mon, "chardev", id, e) && opts_set(mon, "mode", "control", e);
 }
 
 static bool lower_monitor(struct opts *tree, const char *spec, struct err *e)
@@ -240,6 +257,8 @@ static bool lower(struct opts *tree, const struct option *o, const char *arg, st
         return lower_serial(tree, arg, e);
     case MONITOR:
         return lower_monitor(tree, arg, e);
+    case QMP:
+        return lower_qmp(tree, arg, e);
     case QTEST:
         return lower_qtest(tree, arg, e);
     case LOCAL_CPU:

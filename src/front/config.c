@@ -283,6 +283,9 @@ static bool read_running(struct config *c, const struct opts *tree, struct err *
         !opts_enum(tree, "action.shutdown", "poweroff|pause", 0, &shutdown, e)) {
         return false;
     }
+    if (strcmp(opts_str(tree, "audio", "none"), "none") != 0) {
+        return err_set(e, "-audio %s: there is no sound card; none", opts_str(tree, "audio", ""));
+    }
     if (strcmp(opts_str(tree, "vga", "none"), "none") != 0) {
         return err_set(e, "-vga %s: there is none", opts_str(tree, "vga", ""));
     }

@@ -18,6 +18,7 @@
 #include "front/config.h"
 #include "front/engine.h"
 #include "front/monitor.h"
+#include "front/qmp.h"
 #include "front/qtest.h"
 #include "vm/clock.h"
 #include "vm/vcpu.h"
@@ -45,7 +46,8 @@ struct machine {
     struct member *member;              /* NULL: alone, and `node` too */
     const struct placement *placement;
     struct node *node;
-    struct monitor *monitor[MONITORS_MAX];
+    struct monitor *monitor[MONITORS_MAX];      /* or: */
+    struct qmp *qmp[MONITORS_MAX];
     unsigned monitors_n;
     struct qtest *qtest;
     struct loop_signal signal[ARRAY_LEN(end_signals)];
@@ -232,8 +234,10 @@ static bool add_monitors(struct machine *m, struct err *e)
         const char *mode = opts_str(o, "mode", "readline");
         struct chr *chr;
 
-        if (strcmp(mode, "readline") != 0) {
-            return err_set(e, "-mon mode=%s: there is readline", mode);
+        bool is_qmp = !strcmp(mode, "control");
+
+        if (!is_qmp && strcmp(mode, "readline") != 0) {
+            return err_set(e, "-mon mode=%s: there are readline and control", mode);
         }
         if (m->monitors_n == MONITORS_MAX) {
             return err_set(e, "-mon: more than %d", MONITORS_MAX);
@@ -241,8 +245,12 @@ static bool add_monitors(struct machine *m, struct err *e)
         if (!id || !(chr = backends_chr(m->backends, id, e))) {
             return id ? err_prefix(e, "-mon") : err_set(e, "-mon: wants chardev=ID");
         }
-        m->monitor[m->monitors_n] = monitor_create(m, chr, e);
-        if (!m->monitor[m->monitors_n]) {
+        if (is_qmp) {
+            m->qmp[m->monitors_n] = qmp_create(m, chr, e);
+        } else {
+            m->monitor[m->monitors_n] = monitor_create(m, chr, e);
+        }
+        if (!m->monitor[m->monitors_n] && !m->qmp[m->monitors_n]) {
             return false;
         }
         m->monitors_n++;
@@ -448,6 +456,7 @@ void machine_destroy(struct machine *m)
     node_free(m->node);
     for (unsigned i = 0; i < m->monitors_n; i++) {
         monitor_destroy(m->monitor[i]);
+        qmp_destroy(m->qmp[i]);
     }
     qtest_destroy(m->qtest);
     virt_free(m->board);

@@ -442,27 +442,6 @@ static void watch_output(struct qtest *q, struct device *d, unsigned output, uns
     }
 }
 
-/* By the last part of the path: our id of it. */
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
-static struct device *find_device(struct qtest *q, const char *path)
-{
-    struct virt *b = machine_board(q->machine);
-    struct device *d;
-
-    for (unsigned i = 0; (d = virt_device_at(b, i)); i++) {
-        if (!strcmp(d->id, last_part(path))) {
-            return d;
-        }
-    }
-    return NULL;
-}
-
 /* The lines into the interrupt controller, at the other end: at the devices. */
 static void watch_controller(struct qtest *q)
 {
@@ -484,13 +463,14 @@ static void do_irq_intercept(struct call *c)
 {
     struct qtest *q = c->q;
     bool is_out = !strcmp(c->word[0], "irq_intercept_out");
-    bool is_gic = c->words_n > 1 && !strcmp(last_part(c->word[1]), "gic");
+    struct virt *b = machine_board(q->machine);
+    bool is_gic = c->words_n > 1 && virt_path_is_gic(b, c->word[1]);
     struct device *d;
 
     if (c->words_n < 2) {
         return fail(c, "an argument is missing");
     }
-    d = find_device(q, c->word[1]);
+    d = virt_device_find(b, c->word[1]);
     if (is_out ? !d : !is_gic) {
         return fail(c, "Unknown device");
     }
@@ -521,8 +501,8 @@ static void do_set_irq_in(struct call *c)
     if (!number(c, 3, &n) || !number(c, 4, &level)) {
         return;
     }
-    d = find_device(c->q, c->word[1]);
-    if (!strcmp(last_part(c->word[1]), "gic") && n < VIRT_SPI_LINES_N) {
+    d = virt_device_find(b, c->word[1]);
+    if (virt_path_is_gic(b, c->word[1]) && n < VIRT_SPI_LINES_N) {
         struct irq line = virt_spi_line(b, n);
         irq_set(&line, level);
     } else if (!d || n > UINT8_MAX || !virt_device_input_set(d, n, level)) {

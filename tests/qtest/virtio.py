@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver's side of a virtio device on virtio-mmio, over the qtest protocol."""
 
+import time
+
 # The transport that the first -device without bus= gets, as info mtree has it.
 FIRST_TRANSPORT = 0x0a003e00
 TRANSPORT_BYTES = 0x200
@@ -39,14 +41,17 @@ class Queue:
         self.device.write(QUEUE_NOTIFY, self.number)
 
     def wait(self):
-        """(head, bytes written) of the next used chain; None when there is none in 2 s.  The kick's
-        work is done on the machine's loop, as this connection's is, so it needs no real time."""
+        """(head, bytes written) of the next used chain; None when there is none in 3 s, or at once
+        when the device has stopped."""
         m = self.device.m
-        for _ in range(200):
+        for _ in range(3000):
+            if self.device.read(STATUS) & NEEDS_RESET:
+                return None
             if m.read(self.used + 2, 2) != self.seen:
                 entry = self.used + 4 + 8 * (self.seen % self.size)
                 self.seen = self.seen + 1 & 0xffff
                 return m.read(entry), m.read(entry + 4)
+            time.sleep(0.001)
         return None
 
 

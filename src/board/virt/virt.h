@@ -118,6 +118,13 @@ void virt_press_power_key(struct virt *b);
 
 /* The i-th device of the machine (not the interrupt controller); NULL: past the last. */
 struct device *virt_device_at(struct virt *b, unsigned i);
+/* What a path of QEMU's object tree means here: also our ids by themselves ("pl061", that of a
+ * -device), /machine/peripheral/ID, /machine/peripheral-anon/device[N] (the N-th -device without an
+ * id), /machine/unattached/device[N] as QEMU numbers this machine's, /machine/virt.flashN and
+ * /machine/fw_cfg.  NULL: there is no such device. */
+struct device *virt_device_find(struct virt *b, const char *path);
+/* "gic", also as a path. */
+bool virt_path_is_gic(const struct virt *b, const char *path);
 /* Shared peripheral interrupt n as a line into the interrupt controller, and back: which one a
  * line is (-1: it goes elsewhere). */
 struct irq virt_spi_line(struct virt *b, unsigned spi);
