@@ -10,11 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Blocks of the same 64 bytes of code share a cache line of the table, those of 256 bytes are
+ * neighbours: code is looked up where code has been looked up. */
 static unsigned hash_of(uint64_t gpa, unsigned mode)
 {
-    uint64_t k = (gpa >> 2 << 4 | mode) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t k = (gpa >> 8 << 4 | mode) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return k >> (64 - JIT_HASH_BITS);
+    return (k >> (64 - JIT_HASH_BITS) & ~UINT64_C(15)) | (gpa >> 4 & 15);
 }
 
 static bool map_twice(struct jit_cache *c, struct err *e)

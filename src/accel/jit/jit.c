@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "isa/a64/cpu.h"
+#include "isa/a64/exception.h"
 #include "isa/a64/mem.h"
 #include "isa/a64/tlb.h"
 #include "isa/interp/interp.h"
@@ -202,15 +203,11 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
         return NULL;
     }
     guarded = a64_tlb_guarded(cpu->tlb->cur, cpu->pc);
-    if (guarded && cpu->btype) {
-        interp_inside(cpu, 1);          /* checks the branch target */
+    if (guarded && cpu->btype && !a64_bti_check(cpu, *code)) {
         return NULL;
     }
     mode |= guarded ? A64_MODE_GUARDED : 0;
     gpa = a64_tlb_gpa(cpu->tlb->cur, cpu->pc, A64_TLB_EXEC);
-    if (a64_tlb_guarded(cpu->tlb->cur, cpu->pc)) {
-        mode |= A64_MODE_GUARDED;
-    }
     b = jit_cache_find(v->cache, gpa, mode);
     v->stats.lookups++;
     if (!b && !jit_may_make(v->jit)) {
@@ -253,17 +250,14 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
             v->mode_seen[cpu->el] = mode;
         }
         cpu->jit_pc_page = cpu->pc & ~UINT64_C(0xfff);
-        j = &cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc)];
+        j = &cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc, cpu->btype)];
         if (j->key == cpu->pc) {
             return j->code;
         }
         b = block_at(v, cpu, mode);
-        if (b && (b->mode & A64_MODE_GUARDED)) {
-            return jit_run_view(v->cache, b->entry);    /* always comes by here: see block_at() */
-        }
         if (b) {
             const uint8_t *code = jit_run_view(v->cache, b->entry);
-            a64_tlb_jump_set(cpu->tlb->cur, cpu->pc, code);
+            a64_tlb_jump_set(cpu->tlb->cur, cpu->pc, cpu->btype, code);
             return code;
         }
     }
@@ -271,7 +265,7 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
 
 const uint8_t *jit_stale(struct a64_cpu *cpu)
 {
-    cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc)].key = A64_TLB_NONE;
+    cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc, cpu->btype)].key = A64_TLB_NONE;
     return jit_next(cpu);
 }
 

@@ -180,6 +180,9 @@ WR(sctlr)
     if (change & (SCTLR_M | SCTLR_A | SCTLR_WXN | SCTLR_C)) {
         a64_tlb_drop_all(cpu->tlb);
     }
+    if (change & (SCTLR_BT0 | SCTLR_BT1)) {
+        a64_tlb_drop_jumps(cpu->tlb);           /* they tell which branch targets are good */
+    }
     a64_regime_update(cpu);
 }
 

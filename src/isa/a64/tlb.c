@@ -144,10 +144,10 @@ static void set_drop_jumps(struct a64_tlb_set *s)
 
     for (unsigned w = 0; w < ARRAY_LEN(s->jump_used); w++) {
         for (uint64_t bits = s->jump_used[w]; bits; bits &= bits - 1) {
-            unsigned page = w * 64 + __builtin_ctzll(bits);
+            unsigned group = w * 64 + __builtin_ctzll(bits);
             any = true;
-            memset(&s->jump[page * A64_TLB_JUMP_PER_PAGE], 0xff,
-                   A64_TLB_JUMP_PER_PAGE * sizeof(s->jump[0]));
+            memset(&s->jump[group * A64_TLB_JUMP_GROUP], 0xff,
+                   A64_TLB_JUMP_GROUP * sizeof(s->jump[0]));
         }
         s->jump_used[w] = 0;
     }
@@ -159,7 +159,10 @@ static void set_drop_jumps(struct a64_tlb_set *s)
 /* What fresh memory is not yet: see "Size" in tlb.h. */
 static void set_mark_empty(struct a64_tlb_set *s)
 {
-    s->read[0].tag = s->write[0].tag = s->exec[0].tag = s->jump[0].key = A64_TLB_NONE;
+    s->read[0].tag = s->write[0].tag = s->exec[0].tag = A64_TLB_NONE;
+    for (unsigned btype = 0; btype < 4; btype++) {
+        s->jump[a64_tlb_jump_index(0, btype)].key = A64_TLB_NONE;
+    }
     s->read[A64_TLB_N - 1].tag = s->write[A64_TLB_N - 1].tag = A64_TLB_NONE;
 }
 
@@ -480,6 +483,23 @@ static void slots_drop_pages(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigne
     }
 }
 
+/* A page's groups are 16 bits of one word. */
+static void jumps_drop_page(struct a64_tlb_set *s, uint64_t page)
+{
+    unsigned first = a64_tlb_jump_index(page << 12, 0) / A64_TLB_JUMP_GROUP;
+    uint64_t bits = s->jump_used[first / 64] >> first % 64 & 0xffff;
+
+    _Static_assert(4096 / 4 / A64_TLB_JUMP_GROUP == 16, "groups of a page");
+    for (; bits; bits &= bits - 1) {
+        struct a64_jump *j = &s->jump[(first + __builtin_ctzll(bits)) * A64_TLB_JUMP_GROUP];
+        for (unsigned i = 0; i < A64_TLB_JUMP_GROUP; i++) {
+            if (j[i].key << 8 >> 20 == page) {
+                j[i].key = A64_TLB_NONE;
+            }
+        }
+    }
+}
+
 static void jumps_drop_pages(struct a64_tlb_set *s, struct pages p)
 {
     if (p.last - p.first >= 256) {
@@ -487,17 +507,10 @@ static void jumps_drop_pages(struct a64_tlb_set *s, struct pages p)
         return;
     }
     for (uint64_t page = p.first; page <= p.last; page++) {
-        unsigned group = page & (A64_TLB_JUMP_PAGES - 1), hash = a64_tlb_jump_hash(page << 12);
-        struct a64_jump *j = &s->jump[group * A64_TLB_JUMP_PER_PAGE];
+        unsigned hash = a64_tlb_jump_hash(page << 12);
 
-        if (!(s->jump_used[group / 64] >> group % 64 & 1) ||
-            !(s->jump_filter[hash / 64] >> hash % 64 & 1)) {
-            continue;
-        }
-        for (unsigned i = 0; i < A64_TLB_JUMP_PER_PAGE; i++) {
-            if (j[i].key << 8 >> 20 == page) {
-                j[i].key = A64_TLB_NONE;
-            }
+        if (s->jump_filter[hash / 64] >> hash % 64 & 1) {
+            jumps_drop_page(s, page);
         }
     }
 }

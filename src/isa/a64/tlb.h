@@ -45,9 +45,9 @@ enum {
     A64_TLB_KEEP_MAX = 1 << 15,         /* a set dropped with more slots returns its memory */
     A64_TLB_GPA_BUCKETS = 1 << 16,
     A64_TLB_VOLATILE_MAX = 128,
-    A64_TLB_JUMP_PAGES = 64,            /* jump cache: this many pages … */
-    A64_TLB_JUMP_PER_PAGE = 256,        /* … of this many entries */
-    A64_TLB_JUMPS = A64_TLB_JUMP_PAGES * A64_TLB_JUMP_PER_PAGE,
+    A64_TLB_JUMP_BITS = 17,             /* jump cache: an entry for each instruction of 512 KiB */
+    A64_TLB_JUMPS = 1 << A64_TLB_JUMP_BITS,
+    A64_TLB_JUMP_GROUP = 64,            /* entries that are dropped together */
     A64_TLB_JUMP_FILTER_BITS = 14,
 };
 
@@ -84,7 +84,7 @@ struct a64_tlb_set {
     } key;
     unsigned index;
     bool in_use, has_global, has_large;
-    uint64_t jump_used[A64_TLB_JUMP_PAGES / 64];    /* bit of a group: may have jumps */
+    uint64_t jump_used[A64_TLB_JUMPS / A64_TLB_JUMP_GROUP / 64];   /* groups that may have some */
     uint64_t jump_filter[(1 << A64_TLB_JUMP_FILTER_BITS) / 64]; /* pages that may have some */
     uint64_t age;
     uint64_t large_filter[4];           /* Bloom filter of the large translations in the set */
@@ -218,11 +218,12 @@ static inline bool a64_tlb_guarded(struct a64_tlb_set *s, uint64_t va)
     return s->slot[2 * A64_TLB_N + a64_tlb_index(va, A64_TLB_EXEC)].guarded;
 }
 
-/* Entries of one page lie together, so that dropping a page looks at these only. */
-static inline unsigned a64_tlb_jump_index(uint64_t va)
+/* Entries of one page lie together, so that dropping a page looks at these only.  An entry also
+ * depends on PSTATE.BTYPE: it says that a branch of that type may go to va.  (Two branch types of
+ * one address differ in the index, so the key need not tell.) */
+static inline unsigned a64_tlb_jump_index(uint64_t va, unsigned btype)
 {
-    return (va >> 12 & (A64_TLB_JUMP_PAGES - 1)) * A64_TLB_JUMP_PER_PAGE +
-           (va >> 2 & (A64_TLB_JUMP_PER_PAGE - 1));
+    return (va >> 2 & (A64_TLB_JUMPS - 1)) ^ btype << 8;
 }
 
 static inline unsigned a64_tlb_jump_hash(uint64_t va)
@@ -230,11 +231,13 @@ static inline unsigned a64_tlb_jump_hash(uint64_t va)
     return (va << 8 >> 20) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - A64_TLB_JUMP_FILTER_BITS);
 }
 
-static inline void a64_tlb_jump_set(struct a64_tlb_set *s, uint64_t va, const void *code)
+static inline void a64_tlb_jump_set(struct a64_tlb_set *s, uint64_t va, unsigned btype,
+                                    const void *code)
 {
-    unsigned page = va >> 12 & (A64_TLB_JUMP_PAGES - 1), hash = a64_tlb_jump_hash(va);
+    unsigned i = a64_tlb_jump_index(va, btype), group = i / A64_TLB_JUMP_GROUP;
+    unsigned hash = a64_tlb_jump_hash(va);
 
-    s->jump[a64_tlb_jump_index(va)] = (struct a64_jump){ va, code };
-    s->jump_used[page / 64] |= UINT64_C(1) << page % 64;
+    s->jump[i] = (struct a64_jump){ va, code };
+    s->jump_used[group / 64] |= UINT64_C(1) << group % 64;
     s->jump_filter[hash / 64] |= UINT64_C(1) << hash % 64;
 }

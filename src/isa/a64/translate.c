@@ -63,6 +63,7 @@ void a64_translate_insn(env *e)
 
     memcpy(var, ir->var, sizeof(var));
     e->sp_base = 0;
+    e->btype = 0;
     e->give_up = e->give_up_ends = false;
     ir->pc = e->index * 4;
     if (for_interp(row)) {
@@ -149,6 +150,5 @@ void a64_gen_guest(struct gen_guest *g)
     g->write = offsetof(struct a64_tlb_set, write);
     g->jump = offsetof(struct a64_tlb_set, jump);
     g->tlb_bits = A64_TLB_BITS;
-    g->jump_pages_log2 = __builtin_ctz(A64_TLB_JUMP_PAGES);
-    g->jump_per_page_log2 = __builtin_ctz(A64_TLB_JUMP_PER_PAGE);
+    g->jump_bits = A64_TLB_JUMP_BITS;
 }

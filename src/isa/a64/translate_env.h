@@ -18,6 +18,7 @@ typedef struct a64_trans {
     ir_ref sp_base;             /* SP as the base of this instruction's access, 0 = none */
     bool give_up;               /* leave this instruction to the interpreter */
     bool give_up_ends;          /* … and the block with it */
+    unsigned btype;             /* PSTATE.BTYPE that this instruction's branch leaves */
     bool ended;
     bool follow;                /* go on translating at `index` = next */
     unsigned next;

@@ -337,8 +337,10 @@ static inline void goto_rel_if(env *e, val c, int64_t off)
 
 static inline void goto_reg(env *e, val target, enum jump_kind k)
 {
+    ir_ref r = ir_emit(e->ir, IR_EXITR, true, target.r, 0, 0, 0);
+
     (void)k;
-    ir_emit(e->ir, IR_EXITR, true, target.r, 0, 0, 0);
+    e->ir->op[r].x = e->btype;
     e->ended = true;
 }
 

@@ -36,7 +36,7 @@ struct gen_guest {
             attention;
     int32_t read, write, jump;          /* from the TLB set */
     int32_t heat;                       /* GEN_HEATS counters of 32 bits, by target */
-    unsigned tlb_bits, jump_pages_log2, jump_per_page_log2;
+    unsigned tlb_bits, jump_bits;
 };
 
 /* Shared routines that generated code calls (accel/jit makes them); in the code cache. */

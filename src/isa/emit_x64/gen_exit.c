@@ -35,14 +35,13 @@ static void exit_jump(struct gen *g, uint64_t target_off, bool backward)
     g->exit_n++;
 }
 
-/* Through the jump cache of the current context; the target's VA is in a register. */
+/* Through the jump cache of the current context (a64_tlb_jump_index(); 16 bytes an entry, 4 an
+ * instruction); the target's VA is in a register. */
 static void exit_reg(struct gen *g, const struct ir_op *p)
 {
     const struct gen_guest *gg = g->guest;
     int a = gen_use(g, p->a), v;
     struct gen_stub *s;
-    int32_t page_mask = ((1 << gg->jump_pages_log2) - 1) << (gg->jump_per_page_log2 + 4);
-    unsigned page_shift = 12 - gg->jump_per_page_log2 - 4;
 
     if (!(g->temps >> a & 1)) {
         v = gen_tmp(g);
@@ -52,25 +51,20 @@ static void exit_reg(struct gen *g, const struct ir_op *p)
     if (g->homes) {
         x64_call(&g->c, g->region_out);
     }
-    v = gen_tmp(g);
     s = gen_stub(g, GEN_STUB_LOOKUP);
     s->a = a;
     x64_alu_mi(&g->c, ALU_CMP, false, gen_at(g, gg->poll), 0);
     s->from2 = x64_jcc(&g->c, CC_NE);
     x64_mov_rr(&g->c, false, RAX, a);
-    if (page_shift) {
-        x64_shift_ri(&g->c, SH_SHR, false, RAX, page_shift);
+    x64_alu_ri(&g->c, ALU_AND, false, RAX, ((1 << gg->jump_bits) - 1) << 2);
+    if (p->x) {
+        x64_alu_ri(&g->c, ALU_XOR, false, RAX, p->x << 10);     /* the type of the branch */
     }
-    x64_alu_ri(&g->c, ALU_AND, false, RAX, page_mask);
-    x64_mov_rr(&g->c, false, v, a);
-    x64_shift_ri(&g->c, SH_SHL, false, v, 2);
-    x64_alu_ri(&g->c, ALU_AND, false, v, ((1 << gg->jump_per_page_log2) - 1) << 4);
-    x64_alu_rr(&g->c, ALU_ADD, false, RAX, v);
-    x64_alu_rm(&g->c, ALU_CMP, true, a, x64_idx(R15, RAX, 0, gg->jump));
+    x64_alu_rm(&g->c, ALU_CMP, true, a, x64_idx(R15, RAX, 2, gg->jump));
     s->from = x64_jcc(&g->c, CC_NE);
     x64_alu_ri(&g->c, ALU_AND, true, a, -4096);
     x64_store(&g->c, true, gen_at(g, gg->pc_page), a);
-    x64_rm(&g->c, 0xff, 4, x64_idx(R15, RAX, 0, gg->jump + 8));         /* jmp [mem] */
+    x64_rm(&g->c, 0xff, 4, x64_idx(R15, RAX, 2, gg->jump + 8));         /* jmp [mem] */
 }
 
 /* The condition of EXITC and JUMPC. */

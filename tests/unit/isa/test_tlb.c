@@ -191,7 +191,7 @@ static void test_reach(void)
 
 static bool has_jump(const struct a64_tlb *t, uint64_t va)
 {
-    return t->cur->jump[a64_tlb_jump_index(va)].key == va;
+    return t->cur->jump[a64_tlb_jump_index(va, 0)].key == va;
 }
 
 /* Ranges over the end of the tables, blocks larger than these, and the code addresses within. */
@@ -205,7 +205,7 @@ static void test_ranges(void)
     for (uint64_t va = edge - 0x3000; va < edge + 0x3000; va += 0x1000) {
         put(t, va, va, A64_TLB_READ, 12, false, true);
         put(t, va, va, A64_TLB_EXEC, 12, false, true);
-        a64_tlb_jump_set(t->cur, va + 8, page);
+        a64_tlb_jump_set(t->cur, va + 8, 0, page);
     }
     a64_tlb_drop_va(t, edge - 0x2000, 4, 1, false);
     for (uint64_t va = edge - 0x3000; va < edge + 0x3000; va += 0x1000) {
@@ -215,7 +215,7 @@ static void test_ranges(void)
     }
     a64_tlb_drop_va(t, 0, 1 << 20, 1, false);
     CHECK(t->cur->used_n == 0 && !has_jump(t, edge + 0x2008));
-    a64_tlb_jump_set(t->cur, edge + 8, page);
+    a64_tlb_jump_set(t->cur, edge + 8, 0, page);
     a64_tlb_drop_asid(t, 1);
     CHECK(!has_jump(t, edge + 8));
     for (unsigned size = 30; size < 40; size += 9) {
