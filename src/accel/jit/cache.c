@@ -181,6 +181,7 @@ struct jit_block *jit_cache_add(struct jit_cpu *v, struct jit_cache *c, uint64_t
     struct jit_block *b = NULL;
     struct gen_result r;
 
+    jit_check(&v->ir);
     *full = false;
     pthread_mutex_lock(&jit->lock);
     has_code_set(jit, gpa);
@@ -251,6 +252,7 @@ void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
     struct gen_result r;
     bool done = false;
 
+    jit_check(ir);
     pthread_mutex_lock(&jit->lock);
     if (c->size - c->used < GEN_CODE_MAX + 4096 || c->block_n == c->block_max ||
         c != atomic_load(&jit->cache) || !jit_may_make(jit)) {

@@ -7,7 +7,9 @@
 #include "base/strbuf.h"
 #include "isa/dis/dis.h"
 #include "isa/ir/ir_print.h"
+#include "isa/ir/ir_verify.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 /* Data between the words that follow a call is not code. */
@@ -106,6 +108,19 @@ static void host_code(struct hostdis *d, const struct jit_cache *c, const struct
     }
     host_lines(d, c, at, r->end, out);
 }
+
+#ifdef JIT_VERIFY
+void jit_check(const struct ir *ir)
+{
+    struct strbuf why = { 0 };
+
+    if (!ir_verify(ir, &a64_ir_names, &why)) {
+        ir_print(ir, &a64_ir_names, NULL, NULL, &why);
+        log_error("jit", "%s", why.text);
+        assert(!"the intermediate representation is right");
+    }
+}
+#endif
 
 void jit_dump(const struct jit_cache *c, const struct ir *ir, const struct gen *g,
               const struct gen_result *r, const struct a64_block *b, uint64_t gpa, bool is_region)

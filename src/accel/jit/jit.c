@@ -128,9 +128,6 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
     for (;;) {
         a64_translate_block(&b, &v->ir);
         if (!v->ir.full) {
-#ifdef JIT_VERIFY
-            ir_verify(&v->ir);
-#endif
             r = jit_cache_add(v, v->cache, gpa, &b, seen, &full);
             if (full) {
                 jit_flush(jit);

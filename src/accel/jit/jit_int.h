@@ -124,6 +124,15 @@ struct jit_block *jit_kept(struct jit_cpu *v, const struct a64_cpu *cpu, uint64_
 void jit_dump(const struct jit_cache *c, const struct ir *ir, const struct gen *g,
               const struct gen_result *r, const struct a64_block *b, uint64_t gpa, bool is_region);
 
+/* The same file; asserts that the IR keeps its rules, in debug builds (-Djit_verify). */
+#ifdef JIT_VERIFY
+void jit_check(const struct ir *ir);
+#else
+static inline void jit_check(const struct ir *ir)
+{
+}
+#endif
+
 /* helpers.c: what generated code calls.  true: leave the block. */
 bool jit_helper_mem(struct a64_cpu *cpu);
 bool jit_helper_call(struct a64_cpu *cpu, uint32_t what);

@@ -450,6 +450,7 @@ void ir_finish(struct ir *ir)
             struct ir_op *v = &ir->op[p->a];
             if (put_dead[p->k]) {
                 p->op = IR_NOP;
+                p->x = IR_WAS_PUT;
                 continue;
             }
             put_dead[p->k] = true;
@@ -475,16 +476,5 @@ void ir_finish(struct ir *ir)
         if (ir_attr[p->op] & (IR_A_EXACT | IR_A_JOIN)) {
             exact = i;
         }
-    }
-}
-
-void ir_verify(const struct ir *ir)
-{
-    for (unsigned i = 1; i < ir->n; i++) {
-        const struct ir_op *p = &ir->op[i];
-        assert(p->a < i && p->b < i && p->c < i && p->f < i);
-        assert(!p->f || (ir_attr[ir->op[p->f].op] & IR_A_FDEF) || !ir->op[p->f].flast);
-        assert(p->op != IR_PUT || (ir_attr[ir->op[p->a].op] & (IR_A_VAL | IR_A_VEC)) == IR_A_VAL);
-        assert(p->op != IR_VPUT || (ir_attr[ir->op[p->a].op] & IR_A_VEC));
     }
 }

@@ -28,6 +28,7 @@ enum {
     IR_VAR_N = 64,              /* 0–31: general registers (31 = SP), 32–63: vectors */
     IR_VAR_VEC = 32,
     IR_LABELS_MAX = 128,
+    IR_WAS_PUT = 0xff,          /* x of a NOP: a PUT that nobody could see */
 };
 
 /* Attributes: V defines a value, X vector value, F defines flags, U uses flags `f`,
@@ -149,5 +150,3 @@ static inline bool ir_is_const(const struct ir *ir, ir_ref v)
 
 /* The backward pass. */
 void ir_finish(struct ir *ir);
-/* Debug: asserts that operands are defined before use and have the right kind. */
-void ir_verify(const struct ir *ir);
