@@ -170,6 +170,9 @@ static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
 {
     bool much = s->used_n > A64_TLB_KEEP_MAX;
 
+    if (!(tlb->filled >> s->index & 1)) {
+        return;
+    }
     for (unsigned i = slot_next(s, 0, A64_TLB_SLOTS); i < A64_TLB_SLOTS;
          i = slot_next(s, i + 1, A64_TLB_SLOTS)) {
         slot_drop(tlb, s, i);
@@ -177,7 +180,8 @@ static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
     set_drop_jumps(s);
     memset(s->large_filter, 0, sizeof(s->large_filter));
     s->large_sizes = 0;
-    s->has_global = s->has_large = false;
+    tlb->filled &= ~(UINT64_C(1) << s->index);
+    tlb->has_global &= ~(UINT64_C(1) << s->index);
     if (much) {
         madvise(s, offsetof(struct a64_tlb_set, exec), MADV_DONTNEED);
         set_mark_empty(s);
@@ -219,8 +223,7 @@ struct a64_tlb *a64_tlb_new(void)
     tlb->empty->index = ~0u;
     tlb->set_n = 1;
     tlb->walk_generation = 1;
-    tlb->set[0]->key.el1 = true;
-    tlb->set[0]->in_use = true;
+    tlb->key[0].el1 = true;
     tlb->el1 = true;
     tlb->cur = tlb->set[0];
     tlb->unpriv = tlb->empty;
@@ -239,43 +242,68 @@ void a64_tlb_free(struct a64_tlb *tlb)
     free(tlb);
 }
 
-/* The set of the present context for EL1 or EL0: found, or the least recently used one taken. */
-static struct a64_tlb_set *set_select(struct a64_tlb *tlb, bool el1)
+static bool key_equal(const struct a64_tlb_key *a, const struct a64_tlb_key *b)
 {
-    uint16_t asid = !tlb->mmu || (el1 && !tlb->kernel_ng) ? 0 : tlb->asid;
-    uint64_t ttbr0 = !tlb->mmu || el1 ? 0 : tlb->ttbr0;
-    uint64_t ttbr1 = !tlb->mmu ? 0 : tlb->ttbr1;
-    struct a64_tlb_set *s, *victim = NULL;
+    return a->ttbr0 == b->ttbr0 && a->ttbr1 == b->ttbr1 && a->asid == b->asid &&
+           a->el1 == b->el1 && a->mmu == b->mmu;
+}
+
+/* The least recently used set, rather one that is empty.  (The EL1 set of a running EL0, and the
+ * reverse, is likely to be wanted next.) */
+static struct a64_tlb_set *set_victim(const struct a64_tlb *tlb)
+{
+    unsigned best = tlb->cur->index;
+    uint64_t best_age = ~UINT64_C(0);
 
     for (unsigned i = 0; i < tlb->set_n; i++) {
-        s = tlb->set[i];
-        if (s->in_use && s->key.el1 == el1 && s->key.mmu == tlb->mmu && s->key.asid == asid &&
-            s->key.ttbr0 == ttbr0 && s->key.ttbr1 == ttbr1) {
-            s->age = ++tlb->clock;
-            return s;
-        }
-        /* The EL1 set of a running EL0 (and the reverse) is likely to be wanted next. */
-        if (s != tlb->cur && (!victim || s->age < victim->age)) {
-            victim = s;
+        uint64_t age = (tlb->filled >> i & 1) << 63 | tlb->age[i];
+
+        if (i != tlb->cur->index && age < best_age) {
+            best = i;
+            best_age = age;
         }
     }
+    return tlb->set[best];
+}
+
+static struct a64_tlb_set *set_take(struct a64_tlb *tlb, const struct a64_tlb_key *key)
+{
+    struct a64_tlb_set *s;
+
     tlb->set_misses++;
     if (tlb->set_n < A64_TLB_SETS_MAX && (s = set_new()) != NULL) {
         s->index = tlb->set_n;
         tlb->set[tlb->set_n++] = s;
     } else {
-        s = victim ? victim : tlb->cur;
+        s = set_victim(tlb);
         set_drop(tlb, s);
         tlb->priv = s == tlb->priv ? NULL : tlb->priv;
     }
-    s->in_use = true;
-    s->key.el1 = el1;
-    s->key.mmu = tlb->mmu;
-    s->key.asid = asid;
-    s->key.ttbr0 = ttbr0;
-    s->key.ttbr1 = ttbr1;
-    s->age = ++tlb->clock;
+    tlb->key[s->index] = *key;
     return s;
+}
+
+/* The set of the present context for EL1 or EL0: found, or the least recently used one taken. */
+static struct a64_tlb_set *set_select(struct a64_tlb *tlb, bool el1)
+{
+    struct a64_tlb_key key = {
+        .el1 = el1, .mmu = tlb->mmu,
+        .asid = !tlb->mmu || (el1 && !tlb->kernel_ng) ? 0 : tlb->asid,
+        .ttbr0 = !tlb->mmu || el1 ? 0 : tlb->ttbr0, .ttbr1 = !tlb->mmu ? 0 : tlb->ttbr1,
+    };
+    uint64_t h = key.ttbr0 >> 12 ^ key.ttbr1 >> 11 ^ key.asid << 1 ^ el1;
+    uint8_t *recent = &tlb->recent[h & (A64_TLB_RECENT_N - 1)];
+    unsigned i = *recent;
+
+    if (i >= tlb->set_n || !key_equal(&tlb->key[i], &key)) {
+        for (i = 0; i < tlb->set_n && !key_equal(&tlb->key[i], &key);) {
+            i++;
+        }
+        i = i < tlb->set_n ? i : set_take(tlb, &key)->index;
+        *recent = i;
+    }
+    tlb->age[i] = ++tlb->clock;
+    return tlb->set[i];
 }
 
 static void volatile_drop(struct a64_tlb *tlb)
@@ -285,7 +313,7 @@ static void volatile_drop(struct a64_tlb *tlb)
     }
     if (tlb->volatile_n > A64_TLB_VOLATILE_MAX) {
         for (unsigned i = 0; i < tlb->set_n; i++) {
-            if (tlb->set[i]->key.el1) {
+            if (tlb->key[i].el1) {
                 set_drop(tlb, tlb->set[i]);
             }
         }
@@ -336,7 +364,7 @@ void a64_tlb_set_el(struct a64_tlb *tlb, unsigned el, bool pan)
         tlb->el1 = el != 0;
         if (!tlb->el1 && tlb->unpriv != tlb->empty) {
             tlb->cur = tlb->unpriv;
-            tlb->cur->age = ++tlb->clock;
+            tlb->age[tlb->cur->index] = ++tlb->clock;
         } else if (!tlb->el1) {
             tlb->priv = tlb->cur;
             tlb->cur = tlb->unpriv = set_select(tlb, false);
@@ -344,7 +372,7 @@ void a64_tlb_set_el(struct a64_tlb *tlb, unsigned el, bool pan)
             /* What was current at EL0 is what LDTR/STTR see at EL1. */
             tlb->unpriv = tlb->cur;
             tlb->cur = tlb->priv = tlb->priv ? tlb->priv : set_select(tlb, true);
-            tlb->cur->age = ++tlb->clock;
+            tlb->age[tlb->cur->index] = ++tlb->clock;
         }
     }
 }
@@ -372,7 +400,9 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
     uint64_t page = f->va & ~UINT64_C(0xfff);
     struct a64_tlb_entry *e;
 
-    if (high && !f->global && s->key.el1 && s->key.mmu && !tlb->kernel_ng) {
+    bool el1 = tlb->key[s->index].el1 && tlb->key[s->index].mmu;
+
+    if (high && !f->global && el1 && !tlb->kernel_ng) {
         /* From now on the sets of EL1 are keyed by ASID; those made before are not valid. */
         tlb->kernel_ng = true;
         a64_tlb_drop_all(tlb);
@@ -381,7 +411,7 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
     }
     slot = slot_at(f->va, f->table);
     slot_take(tlb, s, slot, f);
-    if (s->key.el1 && s->key.mmu && (!high || f->user)) {
+    if (el1 && (!high || f->user)) {
         if (tlb->volatile_n < A64_TLB_VOLATILE_MAX) {
             tlb->volatile_slot[tlb->volatile_n] = slot_id(s, slot);
         }
@@ -391,9 +421,9 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
         unsigned h = large_hash(f->va, f->size_log2);
         s->large_filter[h / 64] |= UINT64_C(1) << h % 64;
         s->large_sizes |= 1u << MIN(f->size_log2, 31);
-        s->has_large = true;
     }
-    s->has_global |= f->global;
+    tlb->filled |= UINT64_C(1) << s->index;
+    tlb->has_global |= (uint64_t)f->global << s->index;
     e = entry_of(s, slot);
     if (host_page) {
         *e = (struct a64_tlb_entry){ page, (uintptr_t)host_page - page };
@@ -424,9 +454,10 @@ void a64_tlb_drop_asid(struct a64_tlb *tlb, uint16_t asid)
 {
     tlb->walk_generation++;
     for (unsigned i = 0; i < tlb->set_n; i++) {
-        struct a64_tlb_set *s = tlb->set[i];
-        if (s->key.mmu && s->key.asid == asid && (!s->key.el1 || tlb->kernel_ng)) {
-            set_drop(tlb, s);
+        const struct a64_tlb_key *k = &tlb->key[i];
+
+        if (k->mmu && k->asid == asid && (!k->el1 || tlb->kernel_ng)) {
+            set_drop(tlb, tlb->set[i]);
         }
     }
     /* Entries of EL1 through TTBR0 may be of this ASID. */
@@ -515,11 +546,26 @@ static void jumps_drop_pages(struct a64_tlb_set *s, struct pages p)
     }
 }
 
+/* One page, that no block covers: what nearly every TLBI by VA is about. */
+static void set_drop_page(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t page)
+{
+    for (enum a64_tlb_table t = A64_TLB_READ; t <= A64_TLB_EXEC; t++) {
+        if (a64_tlb_entry(s, page << 12, t)->tag << 8 >> 20 == page) {
+            slot_drop(tlb, s, slot_at(page << 12, t));
+        }
+    }
+}
+
 static void set_drop_pages(struct a64_tlb *tlb, struct a64_tlb_set *s, struct pages p)
 {
-    struct pages wide = large_widen(s, p);
+    struct pages wide = s->large_sizes ? large_widen(s, p) : p;
     uint64_t n = wide.last - wide.first + 1;
 
+    jumps_drop_pages(s, wide);
+    if (n == 1) {
+        set_drop_page(tlb, s, p.first);
+        return;
+    }
     /* The slots of neighbours are neighbours; the range may go over the end of the table. */
     for (enum a64_tlb_table t = A64_TLB_READ; t <= A64_TLB_EXEC; t++) {
         unsigned size = t == A64_TLB_EXEC ? A64_TLB_EXEC_N : A64_TLB_N;
@@ -531,7 +577,6 @@ static void set_drop_pages(struct a64_tlb *tlb, struct a64_tlb_set *s, struct pa
             slots_drop_pages(tlb, s, base, base + end - size, p);
         }
     }
-    jumps_drop_pages(s, wide);
 }
 
 void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16_t asid,
@@ -541,11 +586,14 @@ void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16
 
     tlb->walk_generation++;
     p.last = MIN(p.first + pages_4k - 1, ~UINT64_C(0) >> 20);
-    for (unsigned i = 0; i < tlb->set_n; i++) {
-        struct a64_tlb_set *s = tlb->set[i];
+    for (uint64_t sets = tlb->filled; sets; sets &= sets - 1) {
+        unsigned i = __builtin_ctzll(sets);
+        const struct a64_tlb_key *k = &tlb->key[i];
+        bool any_asid = k->el1 && !tlb->kernel_ng;
 
-        if (s->key.mmu && (s->key.el1 || all_asids || s->key.asid == asid || s->has_global)) {
-            set_drop_pages(tlb, s, p);
+        if (k->mmu &&
+            (any_asid || all_asids || k->asid == asid || (tlb->has_global >> i & 1))) {
+            set_drop_pages(tlb, tlb->set[i], p);
         }
     }
 }

@@ -40,7 +40,8 @@ enum {
     A64_TLB_N = 1 << A64_TLB_BITS,
     A64_TLB_EXEC_N = 4096,
     A64_TLB_SLOTS = 2 * A64_TLB_N + A64_TLB_EXEC_N,
-    A64_TLB_SETS_MAX = 16,
+    A64_TLB_SETS_MAX = 64,              /* bits of `filled`; an isolated kernel needs 4 a process */
+    A64_TLB_RECENT_N = 16,
     A64_TLB_USED_WORDS = (A64_TLB_SLOTS + 63) / 64,
     A64_TLB_KEEP_MAX = 1 << 15,         /* a set dropped with more slots returns its memory */
     A64_TLB_GPA_BUCKETS = 1 << 16,
@@ -77,16 +78,9 @@ struct a64_tlb_set {
     struct a64_tlb_entry exec[A64_TLB_EXEC_N];
     struct a64_jump jump[A64_TLB_JUMPS];
     /* ---- bookkeeping ---- */
-    struct {
-        bool el1, mmu;
-        uint16_t asid;
-        uint64_t ttbr0, ttbr1;          /* 0 where not part of the key */
-    } key;
     unsigned index;
-    bool in_use, has_global, has_large;
     uint64_t jump_used[A64_TLB_JUMPS / A64_TLB_JUMP_GROUP / 64];   /* groups that may have some */
     uint64_t jump_filter[(1 << A64_TLB_JUMP_FILTER_BITS) / 64]; /* pages that may have some */
-    uint64_t age;
     uint64_t large_filter[4];           /* Bloom filter of the large translations in the set */
     uint32_t large_sizes;               /* bit n: translations of 2^n bytes are in the set */
     unsigned used_n;                    /* slots */
@@ -96,6 +90,13 @@ struct a64_tlb_set {
         uint64_t gpa_page : 52, size_log2 : 8, guarded : 1;
         uint32_t next, prev;            /* slot ids in the chain of the gpa, 0 = end */
     } slot[A64_TLB_SLOTS];
+};
+
+/* The context of a set. */
+struct a64_tlb_key {
+    uint64_t ttbr0, ttbr1;              /* 0 where not part of the key */
+    uint16_t asid;
+    bool el1, mmu;
 };
 
 /* A table of the last level, as a walk found it (a64/mmu.c). */
@@ -112,7 +113,11 @@ struct a64_tlb {
     struct a64_tlb_set *priv;           /* at EL0: EL1's of the same context, NULL = look */
     struct a64_tlb_set *empty;          /* never has an entry */
     struct a64_tlb_set *set[A64_TLB_SETS_MAX];
+    struct a64_tlb_key key[A64_TLB_SETS_MAX];
+    uint64_t age[A64_TLB_SETS_MAX];
     unsigned set_n;
+    uint8_t recent[A64_TLB_RECENT_N];   /* by hash of the key: a set to try first */
+    uint64_t filled, has_global;        /* bit of a set: may have entries; global ones */
     bool el1, pan, mmu, kernel_ng;
     bool linked;                        /* slots are in the chains of `bucket` */
     uint16_t asid;

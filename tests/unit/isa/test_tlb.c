@@ -122,10 +122,11 @@ static void test_drops(void)
 /* More contexts than sets: the oldest is replaced and comes back empty, never stale. */
 static void test_many_contexts(void)
 {
+    enum { CONTEXTS = 2 * A64_TLB_SETS_MAX };
     struct a64_tlb *t = a64_tlb_new();
 
     for (unsigned round = 0; round < 3; round++) {
-        for (unsigned asid = 1; asid < 40; asid++) {
+        for (unsigned asid = 1; asid < CONTEXTS; asid++) {
             a64_tlb_set_el(t, 1, false);
             a64_tlb_set_regime(t, true, asid, asid << 12, 0x2000);
             a64_tlb_set_el(t, 0, false);
@@ -136,12 +137,48 @@ static void test_many_contexts(void)
             CHECK(hit(t, UVA, A64_TLB_READ));
         }
     }
-    for (unsigned asid = 1; asid < 40; asid++) {
+    for (unsigned asid = 1; asid < CONTEXTS; asid++) {
         a64_tlb_drop_gpa(t, asid << 12, false);
     }
     for (unsigned i = 0; i < A64_TLB_GPA_BUCKETS; i++) {
         CHECK(!t->bucket[i]);
     }
+    CHECK(t->set_n == A64_TLB_SETS_MAX);
+    a64_tlb_free(t);
+}
+
+/* A kernel whose mappings belong to ASIDs: TLBI of one leaves the other's, global ones go with
+ * any, and the sets of ended processes are taken before those in use. */
+static void test_isolated(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+
+    for (unsigned asid = 1; asid < 3; asid++) {
+        a64_tlb_set_regime(t, true, asid, asid << 12, 0x2000);
+        put(t, KVA, 0x40000000, A64_TLB_READ, 12, false, false);
+        put(t, KVA + 0x1000, 0x40001000, A64_TLB_READ, 12, false, false);
+    }
+    CHECK(t->kernel_ng);
+    a64_tlb_drop_va(t, KVA, 1, 1, false);
+    a64_tlb_drop_va(t, KVA + 0x1000, 1, 2, false);
+    CHECK(hit(t, KVA, A64_TLB_READ) && !hit(t, KVA + 0x1000, A64_TLB_READ));
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    CHECK(!hit(t, KVA, A64_TLB_READ) && hit(t, KVA + 0x1000, A64_TLB_READ));
+    put(t, KVA + 0x2000, 0x40002000, A64_TLB_READ, 12, true, false);
+    a64_tlb_drop_va(t, KVA + 0x2000, 1, 7, false);
+    CHECK(!hit(t, KVA + 0x2000, A64_TLB_READ));
+    a64_tlb_drop_va(t, KVA + 0x1000, 1, 7, true);
+    CHECK(!hit(t, KVA + 0x1000, A64_TLB_READ));
+    put(t, KVA, 0x40000000, A64_TLB_READ, 12, false, false);
+    /* Processes come and go; each is ended by TLBI ASIDE1. */
+    for (unsigned asid = 10; asid < 10 + 3 * A64_TLB_SETS_MAX; asid++) {
+        a64_tlb_set_regime(t, true, asid, asid << 12, 0x2000);
+        put(t, KVA, 0x40000000, A64_TLB_READ, 12, false, false);
+        a64_tlb_drop_asid(t, asid);
+        CHECK(!hit(t, KVA, A64_TLB_READ));
+    }
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    CHECK(hit(t, KVA, A64_TLB_READ));
     a64_tlb_free(t);
 }
 
@@ -332,6 +369,7 @@ int main(int argc, char **argv)
     test_contexts();
     test_drops();
     test_many_contexts();
+    test_isolated();
     test_reach();
     test_ranges();
     test_random(argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL));
