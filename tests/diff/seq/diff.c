@@ -1,116 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random instruction sequences on two machines, whose states must be equal afterwards.
+/* Random instruction sequences and loops on two machines, whose states must be equal afterwards.
  *
- *   diff [--qemu QEMU GUEST | --with ENGINE] [--engine ENGINE] [--insns N] [--seed S]
- *        [--group NAME] [--only PART-OF-A-ROW'S-NAME] [--len INSNS] [--keep-going]
+ *   diff [--qemu QEMU GUEST | --with ENGINE] [--engine ENGINE] [--insns N] [--seed S] [--loops]
+ *        [--group NAME] [--only PART-OF-A-ROW'S-NAME] [--len INSNS] [--keep-going] [--show]
  *
- * ENGINE is interp or jit.  Without --qemu and --with: jit against interp. */
+ * ENGINE is interp, jit or tier1.  Without --qemu and --with: jit against interp.  --loops:
+ * programs with loops, each executed twice.  A difference is made smaller before it is shown. */
 #include "engine.h"
 #include "gen.h"
+#include "shrink.h"
+#include "side.h"
 
 #include "a64.gen.h"
 #include "isa/dis/dis.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-struct side {
-    const char *name;
-    struct engine *engine;          /* or a process: */
-    int to, from;
-    pid_t pid;
-};
+#define NOP 0xd503201fu
 
 struct options {
     const char *qemu, *guest, *engine, *with, *group, *only;
     uint64_t insns, seed;
     unsigned len;
-    bool keep_going;
+    bool keep_going, loops, show;
 };
 
 static struct diff_test tests[DIFF_BATCH_MAX];
-static struct diff_state answers[2][DIFF_BATCH_MAX];
-
-/* ---- the other machine ---- */
-
-static void transfer(ssize_t (*fn)(int, void *, size_t), int fd, void *p, size_t n)
-{
-    while (n) {
-        ssize_t r = fn(fd, p, n);
-        if (r <= 0) {
-            fprintf(stderr, "the guest program is gone\n");
-            exit(1);
-        }
-        p = (char *)p + r;
-        n -= r;
-    }
-}
-
-static ssize_t write_fn(int fd, void *p, size_t n)
-{
-    return write(fd, p, n);
-}
-
-static void side_start(struct side *s, const char *qemu, const char *guest)
-{
-    int in[2], out[2];
-
-    if (pipe(in) || pipe(out)) {
-        perror("pipe");
-        exit(1);
-    }
-    s->pid = fork();
-    if (s->pid == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        close(in[0]);
-        close(in[1]);
-        close(out[0]);
-        close(out[1]);
-        execlp(qemu, qemu, "-cpu", "max,pauth-impdef=on,sve=off,sme=off", guest, NULL);
-        perror(qemu);
-        _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    s->to = in[1];
-    s->from = out[0];
-    s->name = "qemu";
-}
-
-static void side_send(struct side *s, struct diff_batch *b, struct diff_test *t)
-{
-    if (!s->engine) {
-        transfer(write_fn, s->to, b, sizeof(*b));
-        transfer(write_fn, s->to, t, b->n * sizeof(*t));
-    }
-}
-
-static void side_answer(struct side *s, const struct diff_batch *b, const struct diff_test *t,
-                        struct diff_state *answer, uint64_t *hash)
-{
-    if (s->engine) {
-        engine_batch(s->engine, b, t, answer, hash);
-    } else {
-        transfer(read, s->from, answer, b->n * sizeof(*answer));
-        transfer(read, s->from, hash, sizeof(*hash));
-    }
-}
+static struct side_result result;
 
 /* ---- comparison ---- */
 
-static void print_test(const struct diff_test *t, unsigned index)
+static void print_test(const struct diff_test *t, uint64_t pc, unsigned words)
 {
-    uint64_t pc = DIFF_CODE + DIFF_CODE_FIRST + index * DIFF_SLOT_BYTES;
+    unsigned end = words;
 
-    for (unsigned i = 0; t->word[i] != 0xd4200000; i++) {
+    while (end > 1 && (t->word[end - 2] == GEN_BRK || t->word[end - 2] == NOP)) {
+        end--;
+    }
+    for (unsigned i = 0; i < end; i++) {
         char text[128];
+        if (t->word[i] == NOP) {
+            continue;
+        }
         dis_a64(t->word[i], pc + 4 * i, text, sizeof(text));
         printf("  %08" PRIx64 "  %08x  %-14s %s\n", pc + 4 * i, t->word[i],
                a64_rows[a64_decode(t->word[i])].name, text);
@@ -122,7 +59,11 @@ static void print_test(const struct diff_test *t, unsigned index)
 static void print_difference(const struct side *side, const struct diff_state *first,
                              const struct diff_state *a, const struct diff_state *b)
 {
-    printf("  %-5s %16s %33s %33s\n", "", "before", side[0].name, side[1].name);
+    for (unsigned i = 0; i < 32; i++) {
+        printf("%s  %s%-2u %016" PRIx64, i % 4 ? "" : i ? "\n" : "", i < 31 ? "x" : "sp",
+               i < 31 ? i : 0, i < 31 ? first->x[i] : first->sp);
+    }
+    printf("\n  %-5s %16s %33s %33s\n", "", "before", side[0].name, side[1].name);
     for (unsigned i = 0; i < 31; i++) {
         SHOW(a->x[i] != b->x[i], "x%-4u %016" PRIx64 " %33" PRIx64 " %33" PRIx64 "\n", i,
              first->x[i], a->x[i], b->x[i]);
@@ -138,68 +79,97 @@ static void print_difference(const struct side *side, const struct diff_state *f
              "'%016" PRIx64 "\n", i, first->v[i][1], first->v[i][0], a->v[i][1], a->v[i][0],
              b->v[i][1], b->v[i][0]);
     }
+    SHOW(a->fpcr != b->fpcr, "fpcr  %08x %08x %08x\n", first->fpcr, a->fpcr, b->fpcr);
     printf("  fpcr  %08x  fpsr %08x: %08x %08x\n", first->fpcr, first->fpsr, a->fpsr, b->fpsr);
+    SHOW(a->esr != b->esr || a->far != b->far, "esr, far: %08x %" PRIx64 ", %08x %" PRIx64 "\n",
+         a->esr, a->far, b->esr, b->far);
     SHOW(a->end != b->end, "end: %u %u\n", a->end, b->end);
+    SHOW(a->earlier != b->earlier, "and the turn before this one\n");
 }
 
-static bool run_batch(struct side *side, struct diff_batch *b, struct diff_test *t,
-                      uint64_t hash[2])
+static bool is_different(const struct side_result *r, unsigned i)
 {
-    for (unsigned k = 0; k < 2; k++) {
-        side_send(&side[k], b, t);
+    return memcmp(&r->answer[0][i], &r->answer[1][i], sizeof(r->answer[0][i]));
+}
+
+static void report_test(struct side *side, const struct diff_batch *b, unsigned i)
+{
+    static struct side_result r;
+    struct diff_batch one = *b;
+    struct diff_test t = tests[i];
+    uint64_t pc = diff_code_of(b, i);
+
+    one.first += i;
+    one.n = 1;
+    printf("DIFFERENCE, seed %#" PRIx32 " slot %u, hot after %u\n", b->fill, i, t.hot_runs);
+    if (shrink(side, &one, &t) && !side_run(side, &one, &t, &r)) {
+        print_test(&t, pc, one.slot_words);
+        if (is_different(&r, 0)) {
+            print_difference(side, &t.state, &r.answer[0][0], &r.answer[1][0]);
+        } else {
+            printf("  memory differs\n");
+        }
+    } else {
+        printf("(none when it runs alone)\n");
+        print_test(&tests[i], pc, b->slot_words);
+        print_difference(side, &t.state, &result.answer[0][i], &result.answer[1][i]);
     }
-    for (unsigned k = 0; k < 2; k++) {
-        side_answer(&side[k], b, t, answers[k], &hash[k]);
-    }
-    return hash[0] == hash[1] && !memcmp(answers[0], answers[1], b->n * sizeof(answers[0][0]));
+    fflush(stdout);
 }
 
 /* A batch whose memory differs: the same again one by one, to find the culprit. */
-static void find_memory_difference(struct side *side, unsigned n, uint32_t fill)
+static void find_memory_difference(struct side *side, const struct diff_batch *b)
 {
-    uint64_t hash[2];
+    static struct side_result r;
 
-    for (unsigned i = 0; i < n; i++) {
-        struct diff_batch one = { .n = 1, .fill = i ? 0 : fill };
-        run_batch(side, &one, &tests[i], hash);
-        if (hash[0] != hash[1]) {
-            printf("memory differs after:\n");
-            print_test(&tests[i], 0);
+    for (unsigned i = 0; i < b->n; i++) {
+        struct diff_batch one = *b;
+        one.first += i;
+        one.n = 1;
+        if (!side_run(side, &one, &tests[i], &r)) {
+            report_test(side, b, i);
             return;
         }
     }
-    printf("memory differs, but not when run one by one\n");
+    printf("memory differs, but not when run one by one (seed %#" PRIx32 ")\n", b->fill);
 }
 
-static unsigned report(struct side *side, unsigned n, uint32_t fill, const uint64_t hash[2],
-                       bool keep_going)
+static unsigned report(struct side *side, const struct diff_batch *b, bool keep_going)
 {
     unsigned bad = 0;
 
-    for (unsigned i = 0; i < n && (keep_going ? bad < 50 : !bad); i++) {
-        if (memcmp(&answers[0][i], &answers[1][i], sizeof(answers[0][i]))) {
+    for (unsigned i = 0; i < b->n && (keep_going ? bad < 50 : !bad); i++) {
+        if (is_different(&result, i)) {
             bad++;
-            printf("DIFFERENCE\n");
-            print_test(&tests[i], i);
-            print_difference(side, &tests[i].state, &answers[0][i], &answers[1][i]);
+            report_test(side, b, i);
         }
     }
-    if (hash[0] != hash[1] && !bad) {
+    if (!bad) {
         bad++;
-        find_memory_difference(side, n, fill);
+        find_memory_difference(side, b);
     }
     return bad;
 }
 
 /* ---- options ---- */
 
+static bool flag(struct options *o, const char *a)
+{
+    bool *b = !strcmp(a, "--keep-going") ? &o->keep_going : !strcmp(a, "--loops") ? &o->loops :
+              !strcmp(a, "--show") ? &o->show : NULL;
+
+    if (b) {
+        *b = true;
+    }
+    return b;
+}
+
 static void parse(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){ .engine = "interp", .insns = 100000, .seed = 1, .len = 6 };
+    *o = (struct options){ .engine = "jit", .insns = 100000, .seed = 1 };
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i], *v = i + 1 < argc ? argv[i + 1] : NULL;
-        if (!strcmp(a, "--keep-going")) {
-            o->keep_going = true;
+        if (flag(o, a)) {
             continue;
         }
         if (!v) {
@@ -229,7 +199,9 @@ static void parse(struct options *o, int argc, char **argv)
             exit(2);
         }
     }
-    o->len = o->len < 1 ? 1 : o->len > DIFF_WORDS ? DIFF_WORDS : o->len;
+    unsigned max = o->loops ? GEN_LOOP_INSNS_MAX : DIFF_WORDS_SHORT;
+    o->len = o->len ? o->len : o->loops ? 40 : 6;
+    o->len = o->len > max ? max : o->loops && o->len < 12 ? 12 : o->len;
 }
 
 static unsigned group_mask(const char *name)
@@ -245,42 +217,113 @@ static unsigned group_mask(const char *name)
     return 0;
 }
 
+/* ---- the watch: a machine that does not come back ---- */
+
+static struct side side[2];
+static volatile uint64_t batches;
+
+static void watch(int sig)
+{
+    static uint64_t seen;
+
+    if (seen == batches) {
+        for (unsigned k = 0; k < 2; k++) {
+            if (side[k].engine) {
+                engine_late(side[k].engine);
+            }
+        }
+    }
+    seen = batches;
+}
+
+static void watch_begin(void)
+{
+    struct sigaction sa = { .sa_handler = watch, .sa_flags = SA_RESTART };
+    struct itimerspec t = { .it_interval.tv_sec = 5, .it_value.tv_sec = 5 };
+    struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+    timer_t timer;
+
+    sigaction(SIGALRM, &sa, NULL);
+    if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &e, &timer) || timer_settime(timer, 0, &t, NULL)) {
+        perror("timer");
+        exit(1);
+    }
+}
+
+static void sides_begin(const struct options *o)
+{
+    side[1].name = o->engine;
+    side[1].engine = engine_new(o->engine, "max");
+    if (o->qemu) {
+        side_start(&side[0], o->qemu, o->guest);
+    } else {
+        side[0].name = o->with ? o->with : "interp";
+        side[0].engine = engine_new(side[0].name, "max");
+    }
+    if (!side[1].engine || (!o->qemu && !side[0].engine)) {
+        fprintf(stderr, "no such engine\n");
+        exit(2);
+    }
+}
+
+static void make_batch(const struct options *o, struct gen *g, struct diff_batch *b)
+{
+    *b = (struct diff_batch){
+        .n = o->loops ? 256 : DIFF_BATCH_MAX, .fill = (uint32_t)gen_random(g) | 1,
+        .slot_words = (o->loops ? DIFF_WORDS : DIFF_WORDS_SHORT) + 1, .turns = o->loops ? 2 : 1,
+        .no_syndrome = o->qemu != NULL,
+    };
+    for (unsigned i = 0; i < b->n; i++) {
+        if (o->loops) {
+            gen_loop_test(g, &tests[i], 12 + gen_below(g, o->len - 11));
+        } else {
+            gen_test(g, &tests[i], o->len);
+        }
+        if (o->show) {
+            printf("program %u\n", i);
+            print_test(&tests[i], diff_code_of(b, i), b->slot_words);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct options o;
-    struct side side[2] = { 0 };
     static struct gen g;
+    uint64_t programs = 0, executed = 0, done = 0;
+    struct timespec begin, end;
     unsigned bad = 0;
 
     parse(&o, argc, argv);
     signal(SIGPIPE, SIG_IGN);
-    side[1].name = o.engine;
-    side[1].engine = engine_new(o.engine, "max");
-    if (o.qemu) {
-        side_start(&side[0], o.qemu, o.guest);
-    } else {
-        side[0].name = o.with ? o.with : "interp";
-        side[0].engine = engine_new(side[0].name, "max");
-    }
-    if (!side[1].engine || (!o.qemu && !side[0].engine)) {
-        fprintf(stderr, "no such engine\n");
-        return 2;
-    }
+    sides_begin(&o);
+    watch_begin();
+    clock_gettime(CLOCK_MONOTONIC, &begin);
     gen_init(&g, o.seed, engine_features(side[1].engine), group_mask(o.group), o.only,
              o.qemu != NULL);
-    for (uint64_t done = 0; done < o.insns && (o.keep_going ? bad < 100 : !bad);) {
-        struct diff_batch b = { .n = 512, .fill = (uint32_t)gen_random(&g) | 1 };
-        uint64_t hash[2];
-        for (unsigned i = 0; i < b.n; i++) {
-            gen_test(&g, &tests[i], o.len);
+    for (; done < o.insns && (o.keep_going ? bad < 100 : !bad); batches++) {
+        struct diff_batch b;
+        make_batch(&o, &g, &b);
+        bool same = side_run(side, &b, tests, &result);
+        for (unsigned k = 0; k < 2; k++) {
+            executed += side[k].engine ? engine_insns(side[k].engine) : 0;
         }
-        if (!run_batch(side, &b, tests, hash)) {
-            bad += report(side, b.n, b.fill, hash, o.keep_going);
+        if (!same) {
+            bad += report(side, &b, o.keep_going);
         }
+        programs += b.n;
         done += (uint64_t)b.n * o.len;
     }
-    printf("%s against %s: %" PRIu64 " instructions of %u rows, seed %" PRIu64 ": %s\n",
-           side[1].name, side[0].name, o.insns, g.candidate_n, o.seed,
-           bad ? "DIFFERENT" : "equal");
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    printf("%s against %s: %" PRIu64 " %s of up to %u instructions, %u rows", side[1].name,
+           side[0].name, programs, o.loops ? "loops" : "sequences", o.len, g.candidate_n);
+    if (executed) {
+        printf(", %" PRIu64 " executed", executed);
+    }
+    printf(", %.1f s, seed %" PRIu64 ": %s\n", end.tv_sec - begin.tv_sec +
+           (end.tv_nsec - begin.tv_nsec) / 1e9, o.seed, bad ? "DIFFERENT" : "equal");
+    if (o.show) {
+        engine_print_stats(side[1].engine);
+    }
     return bad != 0;
 }

@@ -8,12 +8,22 @@
 #include "accel/jit/jit.h"
 #endif
 
-/* The vectors, where EL1 may execute: the one for EL0 is a WFI, at which the engine returns. */
+#include <stdio.h>
+
+/* The vectors, where EL1 may execute. */
 #define VECTORS (FLAT_RAM + (UINT64_C(2) << 20))
+/* The memory of the pages to walk over. */
+#define WALK (FLAT_RAM + UINT64_C(0xc0000))
+enum { WALK_BYTES = DIFF_WALK_PAGES * 4096 };
+
+/* Bits of cpu->poll: WFI (of struct flat), the device, too much time. */
+enum { POLL_END = 4, POLL_DEVICE = 8, POLL_LATE = 16 };
 
 struct engine {
     struct flat *f;
     struct jit *jit;                        /* NULL: the interpreter */
+    uint64_t insns_max, insns;              /* of the interpreter */
+    volatile bool late;
 };
 
 #ifdef HAVE_JIT
@@ -22,12 +32,24 @@ static void jit_icache(void *jit, uint64_t gpa, uint64_t bytes)
     jit_invalidate(jit, gpa, bytes);
 }
 
-static bool jit_make(struct engine *e)
+static bool jit_make(struct engine *e, bool regions)
 {
-    e->jit = jit_new(&(struct jit_options){ 0 }, NULL);
+    e->jit = jit_new(&(struct jit_options){
+        .hot_runs = regions ? 1 : JIT_NEVER_HOT, .regions_sync = true,
+        .dump = getenv("JIT_DUMP") }, NULL);
     e->f->icache = jit_icache;
     e->f->engine = e->jit;
     return e->jit;
+}
+
+/* Counters of branches backwards run out and are used up: each program has them anew. */
+static void heat(struct engine *e, unsigned runs)
+{
+    struct a64_cpu *c = &e->f->cpu;
+
+    for (unsigned i = 0; e->jit && i < sizeof(c->jit_heat) / sizeof(c->jit_heat[0]); i++) {
+        c->jit_heat[i] = runs;
+    }
 }
 
 static void run(struct engine *e)
@@ -35,7 +57,7 @@ static void run(struct engine *e)
     if (e->jit) {
         jit_run(e->jit, &e->f->cpu);
     } else {
-        interp_run(&e->f->cpu, UINT64_MAX);
+        e->insns += interp_run(&e->f->cpu, e->insns_max - e->insns);
     }
 }
 
@@ -46,30 +68,96 @@ static void jit_end(struct engine *e)
         jit_free(e->jit);
     }
 }
+
+void engine_print_stats(struct engine *e)
+{
+    char text[2048];
+
+    if (e->jit) {
+        jit_print_stats(e->jit, text, sizeof(text));
+        fputs(text, stdout);
+    }
+}
 #else
-static bool jit_make(struct engine *e)
+static bool jit_make(struct engine *e, bool regions)
 {
     return false;
 }
 
+static void heat(struct engine *e, unsigned runs) { }
+
 static void run(struct engine *e)
 {
-    interp_run(&e->f->cpu, UINT64_MAX);
+    e->insns += interp_run(&e->f->cpu, e->insns_max - e->insns);
 }
 
 static void jit_end(struct engine *e) { }
+void engine_print_stats(struct engine *e) { }
 #endif
+
+static enum a64_bus_result device_write(void *ctx, uint64_t gpa, unsigned bytes, uint64_t v)
+{
+    ((struct flat *)ctx)->cpu.poll |= POLL_DEVICE;
+    return gpa < 4096 ? A64_BUS_OK : A64_BUS_DECODE_ERROR;
+}
+
+/* EL0 has pages: the scratch memory, the code, those to walk over, the device at address 0. */
+static void map_pages(struct flat *f)
+{
+    static const char kinds[] = DIFF_WALK_KINDS;
+    uint64_t table = FLAT_RAM + FLAT_BYTES - 3 * 4096, *l3 = flat_dword(f, table);
+    uint64_t user = 1 << 10 | 1 << 6 | 1 << 2 | 3, page = WALK;
+
+    *flat_dword(f, table + 4096) = table | 3;
+    for (uint64_t i = 0; i < DIFF_SCRATCH_BYTES / 4096; i++) {
+        l3[i] = (FLAT_RAM + i * 4096) | user;
+    }
+    for (uint64_t a = DIFF_CODE; a < DIFF_CODE + DIFF_CODE_BYTES; a += 4096) {
+        l3[(a - FLAT_RAM) >> 12] = a | user;
+    }
+    for (unsigned i = 0; i < DIFF_WALK_PAGES; i++) {
+        uint64_t *e = &l3[((DIFF_WALK - FLAT_RAM) >> 12) + i];
+        page = kinds[i] == '<' ? page : WALK + i * 4096;
+        *e = kinds[i] == '-' ? 0 : page | user | (kinds[i] == 'r' ? 1 << 7 : 0);
+    }
+    l3[(DIFF_DEVICE - FLAT_RAM) >> 12] = 0 | 1 << 10 | 1 << 6 | 3;
+    f->cpu.bus.mmio_write = device_write;
+    a64_tlb_drop_all(f->cpu.tlb);
+}
+
+/* What comes from EL0: SVC goes back, all else stops the engine. */
+static void vectors(struct flat *f)
+{
+    static const uint32_t code[] = {
+        0xd518d080,             /* msr tpidr_el1, x0 */
+        0xd5385200,             /* mrs x0, esr_el1 */
+        0xd35afc00,             /* lsr x0, x0, #26 */
+        0xf100541f,             /* cmp x0, #EC of SVC */
+        0x54000060,             /* b.eq 1f */
+        0xd538d080,             /* mrs x0, tpidr_el1 */
+        0xd503207f,             /* wfi */
+        0xd538d080,             /* 1: mrs x0, tpidr_el1 */
+        0xd69f03e0,             /* eret */
+    };
+
+    memcpy(flat_word(f, VECTORS + 0x400), code, sizeof(code));
+    f->cpu.vbar_el1 = VECTORS;
+}
 
 struct engine *engine_new(const char *kind, const char *model)
 {
     struct engine *e = calloc(1, sizeof(*e));
+    bool ok;
 
     e->f = flat_new(model);
+    e->insns_max = UINT64_MAX;
     flat_mmu(e->f, true);
-    e->f->cpu.vbar_el1 = VECTORS;
+    map_pages(e->f);
+    vectors(e->f);
     e->f->wfi_stops = true;
-    *flat_word(e->f, VECTORS + 0x400) = 0xd503207f;     /* wfi */
-    if (strcmp(kind, "interp") && (strcmp(kind, "jit") || !jit_make(e))) {
+    ok = !strcmp(kind, "interp") || (!strcmp(kind, "jit") && jit_make(e, true)) ||
+         (!strcmp(kind, "tier1") && jit_make(e, false));
+    if (!ok) {
         engine_free(e);
         return NULL;
     }
@@ -83,15 +171,40 @@ void engine_free(struct engine *e)
     free(e);
 }
 
+bool engine_is_jit(const struct engine *e)
+{
+    return e->jit;
+}
+
 uint64_t engine_features(const struct engine *e)
 {
     return e->f->cpu.model->features;
+}
+
+void engine_limit(struct engine *e, uint64_t insns_max)
+{
+    e->insns_max = insns_max;
+}
+
+uint64_t engine_insns(struct engine *e)
+{
+    uint64_t n = e->insns;
+
+    e->insns = 0;
+    return n;
+}
+
+void engine_late(struct engine *e)
+{
+    e->late = true;
+    e->f->cpu.poll |= POLL_LATE;
 }
 
 static void give(struct a64_cpu *c, const struct diff_state *s, uint64_t pc)
 {
     c->elr_el1 = pc;
     c->spsr_el1 = s->nzcv;
+    c->esr_el1 = c->far_el1 = 0;
     a64_exception_return(c, c->elr_el1);
     memcpy(c->x, s->x, sizeof(c->x));
     memcpy(c->v, s->v, sizeof(c->v));
@@ -100,11 +213,13 @@ static void give(struct a64_cpu *c, const struct diff_state *s, uint64_t pc)
     c->fpsr = s->fpsr;
 }
 
-static void take(struct a64_cpu *c, struct diff_state *s)
+static void take(struct engine *e, const struct diff_batch *b, struct diff_state *s)
 {
+    struct a64_cpu *c = &e->f->cpu;
     unsigned ec = c->esr_el1 >> 26;
+    bool late = e->late || e->insns >= e->insns_max;
 
-    memset(s, 0, sizeof(*s));
+    s->earlier = s->pc ? diff_hash(s, sizeof(*s), 0) : 0;
     memcpy(s->x, c->x, sizeof(c->x));
     memcpy(s->v, c->v, sizeof(c->v));
     s->sp = c->sp_el[0];
@@ -112,34 +227,51 @@ static void take(struct a64_cpu *c, struct diff_state *s)
     s->nzcv = c->spsr_el1 & 0xf0000000;
     s->fpcr = c->fpcr;
     s->fpsr = c->fpsr;
-    s->end = ec == A64_EC_BRK64 ? DIFF_END_DONE : ec == A64_EC_UNKNOWN ? DIFF_END_UNDEFINED :
+    s->esr = b->no_syndrome ? 0 : c->esr_el1;
+    s->far = b->no_syndrome ? 0 : c->far_el1;
+    s->end = late ? DIFF_END_LATE :
+             ec == A64_EC_BRK64 ? DIFF_END_DONE : ec == A64_EC_UNKNOWN ? DIFF_END_UNDEFINED :
              ec == A64_EC_DABORT_LOWER || ec == A64_EC_IABORT_LOWER || ec == A64_EC_SP_ALIGN ||
              ec == A64_EC_PC_ALIGN ? DIFF_END_FAULT : DIFF_END_OTHER;
+}
+
+static void run_to_end(struct engine *e)
+{
+    struct a64_cpu *c = &e->f->cpu;
+
+    do {
+        c->poll = 0;
+        run(e);
+    } while (!(c->poll & POLL_END) && !e->late && e->insns < e->insns_max);
 }
 
 void engine_batch(struct engine *e, const struct diff_batch *b, const struct diff_test *t,
                   struct diff_state *answer, uint64_t *hash)
 {
     struct a64_cpu *c = &e->f->cpu;
-    char *code = (char *)flat_word(e->f, DIFF_CODE + DIFF_CODE_FIRST);
-    void *scratch = flat_word(e->f, DIFF_SCRATCH);
+    void *scratch = flat_word(e->f, DIFF_SCRATCH), *walk = flat_word(e->f, WALK);
 
     if (b->fill) {
-        diff_scratch_fill(scratch, b->fill);
+        diff_fill(scratch, DIFF_SCRATCH_BYTES, b->fill);
+        diff_fill(walk, WALK_BYTES, b->fill ^ 0x5a5a5a5a);
     }
     for (unsigned i = 0; i < b->n; i++) {
-        memcpy(code + i * DIFF_SLOT_BYTES, t[i].word, sizeof(t[i].word));
+        memcpy(flat_word(e->f, diff_code_of(b, i)), t[i].word, b->slot_words * 4);
     }
     c->bus.icache_local(c->bus.ctx, 0, ~UINT64_C(0));
     /* What Linux sets up for its processes. */
     c->sctlr_el1 |= SCTLR_UCT | SCTLR_UCI | SCTLR_DZE | SCTLR_NTWI | SCTLR_NTWE;
     c->tcr_el1 |= TCR_TBI0;
     c->cpacr_el1 = 3 << 20;
+    e->late = false;
+    memset(answer, 0, b->n * sizeof(*answer));
     for (unsigned i = 0; i < b->n; i++) {
-        give(c, &t[i].state, DIFF_CODE + DIFF_CODE_FIRST + i * DIFF_SLOT_BYTES);
-        c->poll = 0;
-        run(e);
-        take(c, &answer[i]);
+        heat(e, t[i].hot_runs);
+        for (unsigned turn = 0; turn < b->turns; turn++) {
+            give(c, &t[i].state, diff_code_of(b, i));
+            run_to_end(e);
+            take(e, b, &answer[i]);
+        }
     }
-    *hash = diff_scratch_hash(scratch);
+    *hash = diff_hash(walk, WALK_BYTES, diff_hash(scratch, DIFF_SCRATCH_BYTES, 1));
 }

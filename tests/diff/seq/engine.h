@@ -8,10 +8,21 @@
 
 struct engine;
 
-/* kind: "interp" or "jit".  NULL: no such engine here. */
+/* kind: "interp", "jit" (loops become regions as soon as a test's hot_runs says) or "tier1" (they
+ * do not).  NULL: no such engine here. */
 struct engine *engine_new(const char *kind, const char *model);
 void engine_free(struct engine *e);
+bool engine_is_jit(const struct engine *e);
 uint64_t engine_features(const struct engine *e);
 /* The whole batch; like the guest program does it. */
 void engine_batch(struct engine *e, const struct diff_batch *b, const struct diff_test *t,
                   struct diff_state *answer, uint64_t *hash);
+
+/* The interpreter: give up after that many instructions, counted since engine_insns(). */
+void engine_limit(struct engine *e, uint64_t insns_max);
+/* How many the interpreter executed since this was asked. */
+uint64_t engine_insns(struct engine *e);
+/* Give this batch up; from a signal handler. */
+void engine_late(struct engine *e);
+/* The translator's, to stdout. */
+void engine_print_stats(struct engine *e);

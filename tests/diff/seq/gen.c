@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BRK 0xd4200000u
-
 uint64_t gen_random(struct gen *g)
 {
     g->s ^= g->s << 13;
@@ -17,7 +15,7 @@ uint64_t gen_random(struct gen *g)
     return g->s * UINT64_C(0x2545f4914f6cdd1d);
 }
 
-static unsigned below(struct gen *g, unsigned n)
+unsigned gen_below(struct gen *g, unsigned n)
 {
     return (gen_random(g) >> 32) % n;
 }
@@ -108,17 +106,24 @@ static bool wanted(const struct gen *g, unsigned i)
     return strcmp(r->name, "isb") && strcmp(r->name, "dsb");
 }
 
-void gen_init(struct gen *g, uint64_t seed, uint64_t features, unsigned group_mask,
-              const char *only, bool for_qemu)
+void gen_seed(struct gen *g, uint64_t seed)
 {
-    *g = (struct gen){ .s = seed * UINT64_C(0x9e3779b97f4a7c15) | 1, .features = features,
-                       .group_mask = group_mask, .only = only, .for_qemu = for_qemu };
+    g->s = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
     for (unsigned i = 0; i < 20; i++) {
         gen_random(g);
     }
+}
+
+void gen_init(struct gen *g, uint64_t seed, uint64_t features, unsigned group_mask,
+              const char *only, bool for_qemu)
+{
+    *g = (struct gen){ .features = features, .group_mask = group_mask, .only = only,
+                       .for_qemu = for_qemu };
+    gen_seed(g, seed);
     for (unsigned i = 1; i < a64_row_n; i++) {
         if (wanted(g, i)) {
             g->candidates[g->candidate_n++] = i;
+            g->of_group[a64_rows[i].group][g->of_group_n[a64_rows[i].group]++] = i;
         }
     }
     if (!g->candidate_n) {
@@ -138,7 +143,7 @@ static uint64_t interesting(struct gen *g)
     };
     uint64_t r = gen_random(g);
 
-    switch (below(g, 4)) {
+    switch (gen_below(g, 4)) {
     case 0: return edge[r % (sizeof(edge) / sizeof(edge[0]))];
     case 1: return r >> (r & 63);
     case 2: return edge[r % (sizeof(edge) / sizeof(edge[0]))] + (r >> 61) - 4;
@@ -178,7 +183,7 @@ static uint64_t lane64(struct gen *g)
 {
     uint64_t r = 0;
 
-    switch (below(g, 6)) {
+    switch (gen_below(g, 6)) {
     case 0: return fp_bits(g, 64);
     case 1: return fp_bits(g, 32) << 32 | (uint32_t)fp_bits(g, 32);
     case 2:
@@ -192,7 +197,25 @@ static uint64_t lane64(struct gen *g)
     }
 }
 
-static void random_state(struct gen *g, struct diff_state *s)
+/* Which registers play the parts of the conventions: any but X30, which BL writes. */
+static void choose_roles(struct gen *g)
+{
+    uint8_t reg[30];
+
+    for (unsigned i = 0; i < 30; i++) {
+        unsigned j = gen_below(g, i + 1);
+        reg[i] = reg[j];
+        reg[j] = i;
+    }
+    memcpy(g->role, reg, sizeof(g->role));
+    g->reserved = UINT32_C(1) << 31;
+    for (unsigned i = 0; i < GEN_ROLES_BASIC; i++) {
+        g->reserved |= UINT32_C(1) << g->role[i];
+    }
+    g->walks = 0;
+}
+
+void gen_state(struct gen *g, struct diff_state *s)
 {
     static const uint32_t fpcr[] = { 0, 0, 0, 1u << 22, 2u << 22, 3u << 22, 1u << 24, 1u << 25,
                                      3u << 24, 1u << 26, 1u << 19, 0x07c80000 };
@@ -202,23 +225,24 @@ static void random_state(struct gen *g, struct diff_state *s)
     for (unsigned i = 0; i < 31; i++) {
         s->x[i] = interesting(g);
     }
-    s->x[22] = (int64_t)below(g, 512) - 256;
-    s->x[23] = below(g, 2048);
-    s->x[24] = mid + 16 * below(g, 1024);
-    s->x[25] = mid + 16 * below(g, 16);
-    s->x[26] = mid + below(g, 16384);
-    s->x[27] = (mid + below(g, 64)) | (uint64_t)(below(g, 256)) << 56;
-    s->x[28] = mid + 4096 * below(g, 4) + 4096 - below(g, 40);
-    s->sp = mid + 16 * below(g, 64);
-    s->nzcv = (uint64_t)below(g, 16) << 28;
+    choose_roles(g);
+    s->x[g->role[GEN_INDEX]] = (int64_t)gen_below(g, 512) - 256;
+    s->x[g->role[GEN_INDEX + 1]] = gen_below(g, 2048);
+    s->x[g->role[GEN_ALIGNED]] = mid + 16 * gen_below(g, 1024);
+    s->x[g->role[GEN_ALIGNED + 1]] = mid + 16 * gen_below(g, 16);
+    s->x[g->role[GEN_BASE]] = mid + gen_below(g, 16384);
+    s->x[g->role[GEN_BASE + 1]] = (mid + gen_below(g, 64)) | (uint64_t)(gen_below(g, 256)) << 56;
+    s->x[g->role[GEN_BASE + 2]] = mid + 4096 * gen_below(g, 4) + 4096 - gen_below(g, 40);
+    s->sp = mid + 16 * gen_below(g, 64);
+    s->nzcv = (uint64_t)gen_below(g, 16) << 28;
     for (unsigned i = 0; i < 32; i++) {
         s->v[i][0] = lane64(g);
-        s->v[i][1] = below(g, 4) ? lane64(g) : s->v[i][0];
+        s->v[i][1] = gen_below(g, 4) ? lane64(g) : s->v[i][0];
     }
-    if (below(g, 3) == 0) {
-        s->fpcr = fpcr[below(g, sizeof(fpcr) / sizeof(fpcr[0]))];
+    if (gen_below(g, 3) == 0) {
+        s->fpcr = fpcr[gen_below(g, sizeof(fpcr) / sizeof(fpcr[0]))];
     }
-    if (below(g, 4) == 0) {
+    if (gen_below(g, 4) == 0) {
         s->fpsr = gen_random(g) & 0x0800009f;
     }
 }
@@ -252,33 +276,82 @@ static bool writes_back(const struct a64_row *r)
 }
 
 /* A general-purpose destination stays away from the reserved registers. */
-static uint32_t spare(const struct a64_row *r, uint32_t w, const char *name)
+static uint32_t spare(struct gen *g, const struct a64_row *r, uint32_t w, const char *name)
 {
     unsigned v = get(r, w, name);
 
-    return field_of(r, name) && v >= 22 && v <= 28 ? set(r, w, name, v - 16) : w;
+    return field_of(r, name) && v != 31 && (g->reserved >> v & 1) ?
+           set(r, w, name, gen_spare(g)) : w;
+}
+
+unsigned gen_spare(struct gen *g)
+{
+    unsigned v;
+
+    do {
+        v = gen_below(g, 31);
+    } while (g->reserved >> v & 1);
+    return v;
+}
+
+/* More than one access to memory: QEMU may have done the first when the second faults. */
+static bool is_split(const struct a64_row *r, uint32_t w)
+{
+    return field_of(r, "rt2") || r->group == A64_GROUP_VMEM ||
+           (r->group == A64_GROUP_MEM && (w >> 26 & 1)) || strstr(r->ops, "%Q{");
+}
+
+static unsigned any_base(struct gen *g, const struct a64_row *r, uint32_t w)
+{
+    for (;;) {
+        static const uint8_t any[] = { GEN_ALIGNED, GEN_ALIGNED + 1, GEN_BASE, GEN_BASE + 1,
+                                       GEN_BASE + 2, GEN_ROLES };
+        unsigned i = needs_alignment(r) ? gen_below(g, 3) : writes_back(r) ? 2 + gen_below(g, 3) :
+                     gen_below(g, 6);
+        unsigned role = needs_alignment(r) && i == 2 ? GEN_ROLES : any[i];
+        if (role == GEN_ROLES) {
+            return 31;
+        }
+        if (!g->for_qemu || !is_split(r, w) || !(g->walks >> role & 1)) {
+            return g->role[role];
+        }
+    }
 }
 
 static uint32_t fix_memory(struct gen *g, const struct a64_row *r, uint32_t w)
 {
-    static const uint8_t any[] = { 24, 25, 26, 27, 28, 31 }, aligned[] = { 24, 25, 31 };
     unsigned base;
 
     if (needs_alignment(r)) {
-        base = aligned[below(g, 3)];
         w = set(r, w, "imm9", get(r, w, "imm9") & ~7u);
-    } else {
-        base = writes_back(r) ? 26 + below(g, 3) : any[below(g, 6)];
     }
+    base = any_base(g, r, w);
     w = set(r, w, "rn", base);
+    if (g->walks && gen_below(g, 4)) {
+        w = set(r, w, "imm12", gen_below(g, 8));
+    }
     if (field_of(r, "rm")) {
-        w = set(r, w, "rm", writes_back(r) && below(g, 2) ? 31 : 22 + below(g, 2));
+        w = set(r, w, "rm", writes_back(r) && gen_below(g, 2) ? 31 :
+                            g->role[GEN_INDEX + gen_below(g, 2)]);
     }
     /* Where a field should be ones, QEMU insists. */
     if (is_exclusive(r) || starts(r->name, "ldap") || starts(r->name, "stl") ||
         starts(r->name, "ldar") || starts(r->name, "ldlar")) {
         w = set(r, w, "rs", 31);
         w = strchr(r->name, 'p') && is_exclusive(r) ? w : set(r, w, "rt2", 31);
+    }
+    return w;
+}
+
+/* CASP writes rs and the next one. */
+static uint32_t fix_casp(struct gen *g, const struct a64_row *r, uint32_t w)
+{
+    if (!gen_below(g, 16)) {
+        return w | 1;                               /* odd: undefined */
+    }
+    w &= ~(1u << 16 | 1u);
+    while (g->reserved >> (get(r, w, "rs")) & 3) {
+        w = set(r, w, "rs", gen_below(g, 15) * 2);
     }
     return w;
 }
@@ -290,25 +363,25 @@ static uint32_t make(struct gen *g, const struct a64_row *r, unsigned left)
     bool memory = r->group == A64_GROUP_MEM || touches_memory(r) ||
                   (custom_memory(r) && field_of(r, "rn") && field_of(r, "rt"));
 
-    if (!strcmp(r->name, "casp")) {
-        w &= below(g, 16) ? ~(1u << 16 | 1u) : ~0u;
-    }
     if (!strcmp(r->name, "dc_zva")) {
-        return set(r, w, "rt", 24 + below(g, 5));
+        return set(r, w, "rt", g->role[GEN_ALIGNED + gen_below(g, 5)]);
     }
-    w = spare(r, w, "rd");
-    w = spare(r, w, "rt");
-    w = spare(r, w, "rt2");
-    w = spare(r, w, "rs");
-    if (field_of(r, "rt2") && get(r, w, "rt2") == get(r, w, "rt")) {
-        w = set(r, w, "rt2", (get(r, w, "rt") + 1) % 20);   /* loading one twice: UNPREDICTABLE */
+    w = spare(g, r, w, "rd");
+    w = spare(g, r, w, "rt");
+    w = spare(g, r, w, "rt2");
+    w = spare(g, r, w, "rs");
+    if (!strcmp(r->name, "casp")) {
+        w = fix_casp(g, r, w);
+    }
+    while (field_of(r, "rt2") && get(r, w, "rt2") == get(r, w, "rt")) {
+        w = set(r, w, "rt2", gen_spare(g));         /* loading one twice: UNPREDICTABLE */
     }
     if (r->group == A64_GROUP_BRANCH) {
-        unsigned off = 1 + below(g, left);
+        unsigned off = 1 + gen_below(g, left);
         return set(r, set(r, set(r, w, "imm26", off), "imm19", off), "imm14", off);
     }
     if (field_of(r, "imm19")) {
-        w = set(r, w, "imm19", below(g, 256) - 128);
+        w = set(r, w, "imm19", gen_below(g, 256) - 128);
     } else if (memory) {
         w = fix_memory(g, r, w);
     }
@@ -317,49 +390,59 @@ static uint32_t make(struct gen *g, const struct a64_row *r, unsigned left)
         for (unsigned i = 0; i < 4; i++) {
             w = set(r, w, fields[i], get(r, w, fields[i]) & 3);
         }
+        w = spare(g, r, w, "rd");       /* it may be a general register */
     }
     if (r->group == A64_GROUP_INT && get(r, w, "rd") == 31) {
-        w = set(r, w, "rd", below(g, 2) && !strstr(r->ops, "%Rs{rd}") ? 31 : below(g, 22));
+        w = set(r, w, "rd", gen_below(g, 2) && !strstr(r->ops, "%Rs{rd}") ? 31 : gen_spare(g));
     }
     return w;
 }
 
-/* The store that goes with a load-exclusive: same size and base. */
-static uint32_t make_store_ex(struct gen *g, uint32_t load)
+uint32_t gen_store_ex(struct gen *g, uint32_t load)
 {
-    unsigned rs = below(g, 20), rt = below(g, 20);
+    unsigned rs = gen_spare(g), rt = gen_spare(g);
     uint32_t w = (load & ~(1u << 22 | 0x1f0000u | 31u)) | rs << 16 | rt;
 
     if (!(load >> 21 & 1)) {
         w |= 31u << 10;
     }
-    return below(g, 8) ? w : w ^ 1u << 15;
+    return gen_below(g, 8) ? w : w ^ 1u << 15;
+}
+
+unsigned gen_insn(struct gen *g, unsigned row, unsigned left, uint32_t word[2])
+{
+    const struct a64_row *r = &a64_rows[row];
+    uint32_t w;
+
+    do {
+        w = make(g, r, left);
+    } while (&a64_rows[a64_decode(w)] != r);
+    word[0] = w;
+    if (!is_load_ex(r)) {
+        return 1;
+    }
+    word[0] = w | 0x1f0000 | (w >> 21 & 1 ? 0 : 31u << 10);
+    word[1] = gen_store_ex(g, w);
+    return 2;
 }
 
 void gen_test(struct gen *g, struct diff_test *t, unsigned insns)
 {
     unsigned n = 0;
 
-    random_state(g, &t->state);
-    g->close = below(g, 4) == 0;
+    gen_state(g, &t->state);
+    g->close = gen_below(g, 4) == 0;
+    t->hot_runs = 2;
     while (n < insns) {
-        const struct a64_row *r = &a64_rows[g->candidates[below(g, g->candidate_n)]];
-        uint32_t w = make(g, r, insns - n);
-
-        if (&a64_rows[a64_decode(w)] != r) {
-            continue;
+        uint32_t word[2];
+        unsigned row = g->candidates[gen_below(g, g->candidate_n)];
+        unsigned k = gen_insn(g, row, insns - n, word);
+        if (n + k <= insns) {
+            memcpy(&t->word[n], word, k * 4);
+            n += k;
         }
-        if (is_load_ex(r)) {
-            if (n + 2 > insns) {
-                continue;
-            }
-            t->word[n++] = w | 0x1f0000 | (w >> 21 & 1 ? 0 : 31u << 10);
-            t->word[n++] = make_store_ex(g, w);
-            continue;
-        }
-        t->word[n++] = w;
     }
     while (n <= DIFF_WORDS) {
-        t->word[n++] = BRK;
+        t->word[n++] = GEN_BRK;
     }
 }

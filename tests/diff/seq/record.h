@@ -10,10 +10,21 @@
 #define DIFF_CODE UINT64_C(0x40100000)
 #define DIFF_CODE_BYTES (UINT64_C(512) << 10)
 #define DIFF_CODE_FIRST UINT64_C(0x10000)   /* room in front for PC-relative loads */
+/* Pages to walk over, of several kinds: DIFF_WALK_KINDS. */
+#define DIFF_WALK UINT64_C(0x40080000)
+/* One page for aligned stores of a register: with our engines a device which asks them to
+ * return, in the middle of whatever runs, and then they are started again. */
+#define DIFF_DEVICE UINT64_C(0x400f0000)
 
-enum { DIFF_WORDS = 15, DIFF_SLOT_BYTES = 64, DIFF_BATCH_MAX = 2048 };
+/* w: written, r: read only, -: missing, <: the same memory as the page before it. */
+#define DIFF_WALK_KINDS "-wwrw<w-wwww<w<wwwrww-wwww<ww-w-"
+enum { DIFF_WALK_PAGES = 32 };
 
-enum diff_end { DIFF_END_DONE, DIFF_END_UNDEFINED, DIFF_END_FAULT, DIFF_END_OTHER };
+/* Slots do not divide pages: some programs run over their end. */
+enum { DIFF_WORDS = 189, DIFF_WORDS_SHORT = 15, DIFF_BATCH_MAX = 512 };
+
+enum diff_end { DIFF_END_DONE, DIFF_END_UNDEFINED, DIFF_END_FAULT, DIFF_END_OTHER,
+                DIFF_END_LATE };
 
 struct diff_state {
     uint64_t x[31], sp, pc;
@@ -21,25 +32,37 @@ struct diff_state {
     uint64_t v[32][2];
     uint32_t fpcr, fpsr;
     uint32_t end;                           /* enum diff_end */
-    uint32_t pad;
+    uint32_t esr;                           /* 0 where nobody can say: with QEMU */
+    uint64_t far;
+    uint64_t earlier;                       /* hash of this, at the ends of earlier turns */
 };
 
 struct diff_test {
     struct diff_state state;
+    uint32_t hot_runs;                      /* branches backwards until a loop is hot */
     uint32_t word[DIFF_WORDS + 1];          /* the last one ends it: BRK */
 };
 
 struct diff_batch {
     uint32_t n, fill;                       /* fill: give the scratch memory this seed, 0: keep */
+    uint32_t slot_words;                    /* of a program, with its end */
+    uint32_t first;                         /* slot of the first one */
+    uint32_t turns;                         /* how often each runs from its first state */
+    uint32_t no_syndrome;                   /* esr and far stay 0 */
 };
 
-/* Answer: diff_state[n], then a uint64_t: hash of the scratch memory. */
-
-static inline void diff_scratch_fill(void *scratch, uint32_t seed)
+static inline uint64_t diff_code_of(const struct diff_batch *b, unsigned i)
 {
-    uint64_t s = seed, *p = scratch;
+    return DIFF_CODE + DIFF_CODE_FIRST + (uint64_t)(b->first + i) * b->slot_words * 4;
+}
 
-    for (uint64_t i = 0; i < DIFF_SCRATCH_BYTES / 8; i++) {
+/* Answer: diff_state[n], then a uint64_t: hash of the memory (scratch and pages to walk over). */
+
+static inline void diff_fill(void *memory, uint64_t bytes, uint32_t seed)
+{
+    uint64_t s = seed, *p = memory;
+
+    for (uint64_t i = 0; i < bytes / 8; i++) {
         s ^= s << 13;
         s ^= s >> 7;
         s ^= s << 17;
@@ -47,12 +70,11 @@ static inline void diff_scratch_fill(void *scratch, uint32_t seed)
     }
 }
 
-static inline uint64_t diff_scratch_hash(const void *scratch)
+static inline uint64_t diff_hash(const void *memory, uint64_t bytes, uint64_t h)
 {
-    const uint64_t *p = scratch;
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    const uint64_t *p = memory;
 
-    for (uint64_t i = 0; i < DIFF_SCRATCH_BYTES / 8; i++) {
+    for (uint64_t i = 0; i < bytes / 8; i++) {
         h = (h ^ p[i]) * UINT64_C(0x100000001b3);
         h ^= h >> 29;
     }
