@@ -12,6 +12,9 @@ static inline ir_ref v_again(const env *e, enum ir_opcode op, ir_ref a, ir_ref b
 
     for (unsigned i = ir->n; i-- > end;) {
         const struct ir_op *p = &ir->op[i];
+        if (p->op == IR_LABEL || p->op == IR_CALLC) {
+            break;                  /* no value lives on */
+        }
         if (p->op == op && p->k == k && p->k2 == k2 && p->a == a && p->b == b && p->c == c &&
             !p->x) {
             return i;

@@ -543,6 +543,14 @@ void gen_mem(struct gen *g)
     }
 }
 
+static void slow_call(struct gen *g, const struct gen_stub *s)
+{
+    gen_region_save(g);
+    x64_call(&g->c, g->thunk[g->homes ? GEN_T_MEM_RAW :
+                             s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
+    gen_region_load(g);
+}
+
 void gen_mem_stub(struct gen *g, struct gen_stub *s)
 {
     struct x64 *c = &g->c;
@@ -589,18 +597,20 @@ void gen_mem_stub(struct gen *g, struct gen_stub *s)
     /* 27 bits of access, atomic operation above */
     x64_store_i(c, true, gen_at(g, scratch + 24),
                 s->info | (s->x == 0x80 ? 15u << 27 : (uint32_t)s->x << 27));
-    gen_region_save(g);
-    x64_call(c, g->thunk[g->homes ? GEN_T_MEM_RAW : s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
-    gen_region_load(g);
-    if (s->vec1 >= 0 && !is_store) {
+    slow_call(g, s);
+    if (s->vec2 >= 0 && !is_store) {
+        /* The second half may fault: no register changes before it has been read (XMM15 is
+         * nobody's). */
+        x64_vm(c, 0x10 | OP_0F, 15, 0, gen_at(g, scratch + 8));
+        x64_vm(c, 0x11 | OP_0F, 15, 0, gen_at(g, scratch + 32));
+        x64_lea(c, true, RAX, x64_at(s->a, s->disp + (1 << GEN_MI_SIZE(s->info))));
+        x64_store(c, true, gen_at(g, scratch), RAX);
+        x64_store_i(c, true, gen_at(g, scratch + 24), s->info);
+        slow_call(g, s);
+        x64_vm(c, 0x10 | OP_0F, s->vec1, 0, gen_at(g, scratch + 32));
+        x64_vm(c, 0x10 | OP_0F, s->vec2, 0, gen_at(g, scratch + 8));
+    } else if (s->vec1 >= 0 && !is_store) {
         x64_vm(c, 0x10 | OP_0F, s->vec1, 0, gen_at(g, scratch + 8));
-        if (s->vec2 >= 0) {
-            x64_lea(c, true, RAX, x64_at(s->a, s->disp + (1 << GEN_MI_SIZE(s->info))));
-            x64_store(c, true, gen_at(g, scratch), RAX);
-            x64_store_i(c, true, gen_at(g, scratch + 24), s->info);
-            x64_call(c, g->thunk[GEN_T_MEM_V]);
-            x64_vm(c, 0x10 | OP_0F, s->vec2, 0, gen_at(g, scratch + 8));
-        }
     } else if (is_rmw) {
         bool in_rax = s->x == 0x80 || (s->info & GEN_MI_STXR);
         x64_load(c, true, in_rax ? RAX : s->d2, gen_at(g, scratch + 8));

@@ -12,6 +12,7 @@
 #include "side.h"
 
 #include "a64.gen.h"
+#include "base/log.h"
 #include "isa/dis/dis.h"
 
 #include <inttypes.h>
@@ -296,6 +297,9 @@ int main(int argc, char **argv)
 
     parse(&o, argc, argv);
     signal(SIGPIPE, SIG_IGN);
+    if (getenv("JIT_DUMP")) {
+        log_items_set(getenv("JIT_DUMP"), NULL, NULL);
+    }
     sides_begin(&o);
     watch_begin();
     clock_gettime(CLOCK_MONOTONIC, &begin);

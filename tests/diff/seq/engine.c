@@ -35,8 +35,7 @@ static void jit_icache(void *jit, uint64_t gpa, uint64_t bytes)
 static bool jit_make(struct engine *e, bool regions)
 {
     e->jit = jit_new(&(struct jit_options){
-        .hot_runs = regions ? 1 : JIT_NEVER_HOT, .regions_sync = true,
-        .dump = getenv("JIT_DUMP") }, NULL);
+        .hot_runs = regions ? 1 : JIT_NEVER_HOT, .regions_sync = true }, NULL);
     e->f->icache = jit_icache;
     e->f->engine = e->jit;
     return e->jit;
