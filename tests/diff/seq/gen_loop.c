@@ -547,7 +547,7 @@ static void choose_walks(struct gen *g, struct diff_state *s)
     for (unsigned role = GEN_ALIGNED; role < GEN_BASE + 3; role++) {
         uint64_t *x = &s->x[g->role[role]], tag = *x & UINT64_C(0xff) << 56;
         bool aligned = role < GEN_BASE;
-        if (gen_below(g, 2) || (g->for_qemu && aligned)) {
+        if (gen_below(g, 2) || (g->for_qemu && (aligned || role == GEN_BASE))) {
             continue;
         }
         *x = DIFF_WALK + (1 + gen_below(g, 30)) * 4096;
