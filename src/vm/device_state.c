@@ -311,18 +311,44 @@ static bool load(struct device *d, struct reader *r, struct err *e)
     return ok;
 }
 
+/* Fields as they are, without hooks, and back: a state that is refused half-way leaves nothing of
+ * itself in fields that a reset does not touch. */
+static void fields_keep(struct device *d, struct writer *w)
+{
+    put_table(w, (const char *)d, d->cls->state);
+    if (d->host->bus) {
+        put_table(w, d->host->bus_data, d->host->bus->state);
+    }
+}
+
+static void fields_restore(struct device *d, const struct writer *w)
+{
+    struct reader r = { w->buf, w->len, d->cls->version };
+    struct err e;
+    bool ok = take_table(&r, (char *)d, d->cls->state, 0, &e) &&
+              (!d->host->bus || take_table(&r, d->host->bus_data, d->host->bus->state, 0, &e));
+
+    assert(ok);
+}
+
 bool device_load(struct device *d, const uint8_t *blob, size_t len_bytes, struct err *e)
 {
     struct reader r = { blob, len_bytes };
+    struct writer before = { 0 };
     bool ok;
 
     device_lock(d);
     device_reset_locked(d);
-    ok = load(d, &r, e);
+    fields_keep(d, &before);
+    ok = before.failed ? err_set(e, "out of memory to load a state") : load(d, &r, e);
     if (!ok) {
         err_prefix(e, "%s", d->id);
+        if (!before.failed) {
+            fields_restore(d, &before);
+        }
         device_reset_locked(d);
     }
     device_unlock(d);
+    free(before.buf);
     return ok;
 }

@@ -372,7 +372,8 @@ static bool flash_after_load(struct device *d, struct err *e)
     if (mode > MODE_QUERY || s->expect > EXPECT_CONFIRM || s->block_at >= s->size ||
         (s->expect == EXPECT_DATA && (!s->count || s->count > BUFFER_BYTES / 4)) ||
         (s->buffer_at != UINT32_MAX && s->buffer_at > s->size - BUFFER_BYTES)) {
-        return err_set(e, "a flash cannot be in this state");
+        return err_set(e, "a flash cannot be in this state: mode %u, expects %u, block at 0x%x, "
+                       "%u words to 0x%x", mode, s->expect, s->block_at, s->count, s->buffer_at);
     }
     s->mode = MODE_ARRAY;           /* as device_load's reset left the mapping */
     set_mode(s, mode);

@@ -135,7 +135,7 @@ static bool pl031_after_load(struct device *d, struct err *e)
     struct pl031 *s = from(d);
 
     if (s->base_ns < -INT64_MAX / 2 || s->base_ns > INT64_MAX / 2) {
-        return err_set(e, "the time is out of range");
+        return err_set(e, "the time is out of range: %lld ns", (long long)s->base_ns);
     }
     s->irq_mask &= 1;
     pl031_arm(s);

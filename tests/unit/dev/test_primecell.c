@@ -2,11 +2,13 @@
 /* PL011, PL031, PL061 by their registers. */
 #include "../check.h"
 #include "base/base.h"
+#include "base/err.h"
 #include "dev/devices.h"
 #include "dev/gpio/pl061.h"
 #include "harness.h"
 #include "vm/clock.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static unsigned id_of(struct bench *b, uint64_t g)
@@ -231,6 +233,30 @@ static void test_uart_loopback(void)
     bench_free(b);
 }
 
+/* What is refused leaves nothing of itself, also where a reset does not reach. */
+static void test_bad_state(void)
+{
+    struct bench *b = bench_new();
+    struct device *d;
+    uint8_t *blob, *at;
+    uint32_t now;
+    unsigned irq;
+    struct err e;
+    uint64_t g;
+    size_t n;
+
+    d = bench_add(b, device_class_find("pl031"), "", &g, &irq);
+    now = bench_read32(b, g);
+    CHECK(device_save(d, &blob, &n, &e));
+    at = memmem(blob, n, "base_ns", 7);
+    CHECK(at);
+    memset(at + 7 + 1 + 4, 0x7f, 8);            /* behind its type and count */
+    CHECK(!device_load(d, blob, n, &e) && strstr(e.text, "out of range"), "%s", e.text);
+    CHECK(bench_read32(b, g) == now, "%u, not %u", bench_read32(b, g), now);
+    free(blob);
+    bench_free(b);
+}
+
 int main(void)
 {
     test_rtc();
@@ -238,5 +264,6 @@ int main(void)
     test_uart_output();
     test_uart_input();
     test_uart_loopback();
+    test_bad_state();
     return check_result();
 }
