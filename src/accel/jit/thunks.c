@@ -263,33 +263,55 @@ static void vcall(struct x64 *a, struct jit_cache *c)
     x64_b(a, 0xc3);
 }
 
+static const int caller_saved[] = { RCX, RDX, RSI, RDI };
+
+/* All registers but RAX to or from a frame at [RSP]. */
+static void keep_all(struct x64 *a, bool store)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        struct x64_mem m = x64_at(RSP, 256 + i * 8);
+        if (store) {
+            x64_store(a, true, m, caller_saved[i]);
+        } else {
+            x64_load(a, true, caller_saved[i], m);
+        }
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        x64_vm(a, (store ? 0x29 : 0x28) | OP_0F, i, 0, x64_at(RSP, i * 16));
+    }
+    keep(a, 288, store);
+}
+
+static void pauth(struct x64 *a, struct jit_cache *c)
+{
+    int32_t frame = 40 + 16 * 16 + KEEP_BYTES;
+
+    c->thunk[GEN_T_PAUTH] = a->p;
+    sp_add(a, -frame);
+    keep_all(a, true);
+    x64_store(a, true, at(c->jit->guest.scratch), RAX);
+    x64_mov_rr(a, true, RDI, RBP);
+    call_c(a, jit_helper_pure);
+    keep_all(a, false);
+    x64_load(a, true, RAX, at(c->jit->guest.scratch));
+    sp_add(a, frame);
+    x64_b(a, 0xc3);
+}
+
 /* A primitive whose operands and result are in vector registers, which the two words after the
  * call tell: emit_x64/gen_fp.c.  All other registers survive but RAX. */
 static void vslow(struct x64 *a, struct jit_cache *c)
 {
-    static const int saved[] = { RCX, RDX, RSI, RDI };
     int32_t frame = 40 + 16 * 16 + KEEP_BYTES;
 
     c->thunk[GEN_T_VSLOW] = a->p;
     sp_add(a, -frame);
-    for (unsigned i = 0; i < 4; i++) {
-        x64_store(a, true, x64_at(RSP, 256 + i * 8), saved[i]);
-    }
-    for (unsigned i = 0; i < 16; i++) {
-        x64_vm(a, 0x29 | OP_0F, i, 0, x64_at(RSP, i * 16));
-    }
-    keep(a, 288, true);
+    keep_all(a, true);
     x64_mov_rr(a, true, RDI, RBP);
     x64_load(a, true, RSI, x64_at(RSP, frame));
     x64_mov_rr(a, true, RDX, RSP);
     call_c(a, jit_helper_vslow);
-    keep(a, 288, false);
-    for (unsigned i = 0; i < 4; i++) {
-        x64_load(a, true, saved[i], x64_at(RSP, 256 + i * 8));
-    }
-    for (unsigned i = 0; i < 16; i++) {
-        x64_vm(a, 0x28 | OP_0F, i, 0, x64_at(RSP, i * 16));
-    }
+    keep_all(a, false);
     x64_load(a, true, RAX, x64_at(RSP, 15 * 16));
     sp_add(a, frame);
     x64_alu_mi(a, ALU_ADD, true, x64_at(RSP, 0), 8);
@@ -312,6 +334,7 @@ void jit_thunks_make(struct jit_cache *c)
     call(&a, c, resume, true);
     end(&a, c);
     pure(&a, c);
+    pauth(&a, c);
     vcall(&a, c);
     vslow(&a, c);
     c->used = a.p - c->rw;

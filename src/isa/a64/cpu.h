@@ -109,6 +109,13 @@ struct a64_cpu {
     uint8_t daif;           /* bits 3:0 = D A I F */
     uint8_t pan, uao, btype, ss, il, ssbs, dit;
 
+    /* Pointer authentication by key (IA, IB, DA, DB) and half of the address space: the bits
+     * above the address without a tag, and the others; 0 and ~0 if the key is off.  By
+     * a64_pauth_update(). */
+    struct {
+        uint64_t ext, low;
+    } pac[4][2];
+
     /* What a fast path has to look at first, as one word for translated code (A64_ATT_*). */
     union {
         struct {

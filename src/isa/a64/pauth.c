@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pointer authentication (DDI 0487, D8.8; pseudocode of AddPAC, Auth and Strip).
  *
- * The IMPLEMENTATION DEFINED algorithm is a keyed mixer of 64-bit multiplications: it lets a
- * guest's protection work as designed against a guest's own mistakes, and costs a few
- * nanoseconds.  It is not meant to be cryptographically strong. */
+ * The IMPLEMENTATION DEFINED algorithm is a keyed mixer of two 64-bit multiplications: it lets a
+ * guest's protection work as designed against a guest's own mistakes, and costs few instructions,
+ * which emit_x64/gen_pac.c has once more.  It is not meant to be cryptographically strong.
+ *
+ *   63     56 55 54        bottom             0
+ *   +--------+--+----------+------------------+      `ext`: the bits that are copies of bit 55 in a
+ *   | PAC *  |S | PAC      | address          |      canonical pointer
+ *   +--------+--+----------+------------------+      * or the tag, where TBI applies
+ *
+ * To sign a canonical pointer and to authenticate are the same: an exclusive or of the bits of
+ * the PAC with a function of all other bits; what authenticates comes out canonical. */
 #include "isa/a64/pauth.h"
 
 #include "isa/a64/cpu.h"
@@ -12,19 +20,14 @@
 
 #include <stddef.h>
 
-static uint64_t fold(uint64_t a, uint64_t b)
+#define BIT_55 (UINT64_C(1) << 55)
+
+/* Of the pointer without its PAC. */
+static uint64_t compute_pac(uint64_t low, uint64_t modifier, const uint64_t *key)
 {
-    unsigned __int128 p = (unsigned __int128)a * b;
+    uint64_t u = (modifier ^ key[1]) * 2 + 1, h = ((low ^ key[0]) + modifier) * u;
 
-    return (uint64_t)p ^ (uint64_t)(p >> 64);
-}
-
-static uint64_t compute_pac(uint64_t ptr, uint64_t modifier, const uint64_t *key)
-{
-    uint64_t a = (ptr ^ key[0]) * UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t b = (modifier ^ key[1]) * UINT64_C(0xd6e8feb86659fd93);
-
-    return fold(a ^ (b >> 32 | b << 32), b ^ a >> 29 ^ UINT64_C(0xe7037ed1a0b428db));
+    return (h ^ h >> 32) * u;
 }
 
 /* Keys in the order of the opcode fields: IA, IB, DA, DB. */
@@ -70,44 +73,60 @@ static uint64_t bits(unsigned hi, unsigned lo)
     return (~UINT64_C(0) >> (63 - hi)) & (~UINT64_C(0) << lo);
 }
 
+static uint64_t extension(const struct a64_cpu *cpu, bool high, bool instruction)
+{
+    return bits(tbi_of(cpu, high, instruction) ? 55 : 63, bottom_bit(cpu, high));
+}
+
+void a64_pauth_update(struct a64_cpu *cpu)
+{
+    for (unsigned which = 0; which < 4; which++) {
+        for (unsigned high = 0; high < 2; high++) {
+            uint64_t ext = key_enabled(cpu, which) ? extension(cpu, high, which < 2) : 0;
+            cpu->pac[which][high].ext = ext;
+            cpu->pac[which][high].low = ~ext;
+        }
+    }
+}
+
+static uint64_t mix(const struct a64_cpu *cpu, unsigned which, uint64_t ptr, uint64_t ext,
+                    uint64_t modifier)
+{
+    return ptr ^ (compute_pac(ptr & ~ext, modifier, key_of(cpu, which)) & ext & ~BIT_55);
+}
+
 static uint64_t add_pac(const struct a64_cpu *cpu, unsigned which, uint64_t ptr, uint64_t modifier)
 {
     bool instruction = which < 2;
     bool any_tbi = tbi_of(cpu, false, instruction) || tbi_of(cpu, true, instruction);
     bool sel = ptr >> (any_tbi ? 55 : 63) & 1;
-    bool tbi = tbi_of(cpu, sel, instruction);
-    unsigned bottom = bottom_bit(cpu, sel), top = tbi ? 55 : 63;
-    uint64_t ext = bits(top, bottom);
-    uint64_t canonical = sel ? ptr | ext : ptr & ~ext;
-    uint64_t pac = compute_pac(canonical, modifier, key_of(cpu, which));
+    uint64_t ext = extension(cpu, sel, instruction);
+    uint64_t x = mix(cpu, which, sel ? ptr | ext : ptr & ~ext, ext, modifier);
 
     if ((ptr & ext) != 0 && (ptr & ext) != ext) {
-        pac ^= UINT64_C(1) << (top - 1);        /* was not canonical: will not authenticate */
-    }
-    uint64_t where = ext & ~(UINT64_C(1) << 55);
-    return (canonical & ~where & ~(UINT64_C(1) << 55)) | (pac & where) | (uint64_t)sel << 55;
+        x ^= UINT64_C(1) << (tbi_of(cpu, sel, instruction) ? 54 : 62);  /* was not canonical: */
+    }                                                                   /* no authentication */
+    return x;
 }
 
 static uint64_t authenticate(const struct a64_cpu *cpu, unsigned which, uint64_t ptr,
                              uint64_t modifier)
 {
-    bool high = ptr >> 55 & 1, tbi = tbi_of(cpu, high, which < 2);
-    unsigned bottom = bottom_bit(cpu, high), top = tbi ? 55 : 63;
-    uint64_t ext = bits(top, bottom), where = ext & ~(UINT64_C(1) << 55);
-    uint64_t canonical = high ? ptr | ext : ptr & ~ext;
-    uint64_t pac = compute_pac(canonical, modifier, key_of(cpu, which));
+    bool high = ptr >> 55 & 1;
+    uint64_t ext = extension(cpu, high, which < 2), x = mix(cpu, which, ptr, ext, modifier);
+    unsigned at = tbi_of(cpu, high, which < 2) ? 53 : 61;
 
-    if (!((pac ^ ptr) & where)) {
-        return canonical;
+    if ((x & ext) == (high ? ext : 0)) {
+        return x;
     }
-    unsigned at = tbi ? 53 : 61;
-    return (canonical & ~(UINT64_C(3) << at)) | (uint64_t)((which & 1) + 1) << at;
+    x = high ? ptr | ext : ptr & ~ext;
+    return (x & ~(UINT64_C(3) << at)) | (uint64_t)((which & 1) + 1) << at;
 }
 
 static uint64_t strip(const struct a64_cpu *cpu, bool instruction, uint64_t ptr)
 {
-    bool high = ptr >> 55 & 1, tbi = tbi_of(cpu, high, instruction);
-    uint64_t ext = bits(tbi ? 55 : 63, bottom_bit(cpu, high));
+    bool high = ptr >> 55 & 1;
+    uint64_t ext = extension(cpu, high, instruction);
 
     return high ? ptr | ext : ptr & ~ext;
 }

@@ -13,6 +13,8 @@ enum a64_pauth_op {
     PAUTH_XPACI, PAUTH_XPACD, PAUTH_PACGA,
 };
 
+/* After SCTLR_EL1 or TCR_EL1 changed: what translated code looks at (cpu->pac). */
+void a64_pauth_update(struct a64_cpu *cpu);
 /* The result of `op` on `ptr`.  The keys and their enable bits in SCTLR_EL1 are the PE's; a
  * disabled key leaves the pointer alone.  A failed authentication gives a non-canonical pointer
  * (no FEAT_FPAC). */

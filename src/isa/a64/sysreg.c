@@ -9,6 +9,7 @@
 #include "isa/a64/exception.h"
 #include "isa/a64/mmu.h"
 #include "isa/a64/model.h"
+#include "isa/a64/pauth.h"
 #include "isa/a64/sysbits.h"
 #include "isa/a64/sysreg_hooks.h"
 #include "isa/a64/tlb.h"
@@ -169,6 +170,7 @@ void a64_sctlr_update(struct a64_cpu *cpu)
     uint64_t v = cpu->sctlr_el1;
 
     cpu->att &= ~((A64_ATT_ZVA0 | A64_ATT_CTR0) >> 24);
+    a64_pauth_update(cpu);
     cpu->att |= ((v & SCTLR_DZE ? 0 : A64_ATT_ZVA0) | (v & SCTLR_UCT ? 0 : A64_ATT_CTR0)) >> 24;
 }
 
@@ -200,6 +202,7 @@ WR(tcr)
 {
     if (cpu->tcr_el1 != v) {
         cpu->tcr_el1 = v;
+        a64_pauth_update(cpu);
         a64_tlb_drop_all(cpu->tlb);
         a64_regime_update(cpu);
     }

@@ -5,6 +5,7 @@
 #include "isa/a64/cpu.h"
 #include "isa/a64/exception.h"
 #include "isa/a64/model.h"
+#include "isa/a64/pauth.h"
 #include "isa/a64/sysreg.h"
 #include "isa/a64/tlb.h"
 #include "isa/a64/translate_env.h"

@@ -279,6 +279,11 @@ static inline int32_t plain_sysreg(env *e, uint32_t enc, uint64_t *mask)
     default:
         break;
     }
+    if (enc >= A64_SYSREG(3, 0, 2, 1, 0) && enc <= A64_SYSREG(3, 0, 2, 3, 1) &&
+        (enc & 4) == 0 && feature(e, A64_FEAT_PAUTH)) {
+        unsigned n = (A64_SYSREG_CRM(enc) - 1) * 4 + A64_SYSREG_OP2(enc);
+        return offsetof(struct a64_cpu, apiakeylo_el1) + 8 * n;         /* APIAKeyLo … APGAKeyHi */
+    }
     *mask = 0;                          /* what follows has effects when written */
     switch (enc) {
     case A64_SYSREG(3, 0, 1, 0, 0): return offsetof(struct a64_cpu, sctlr_el1);
@@ -401,7 +406,21 @@ static inline void set_btype(env *e, unsigned btype)
     }
 }
 
+/* Keys are 16 bytes each in the order of the operations; code at EL1 mostly handles pointers of
+ * the upper half. */
 static inline val pauth(env *e, unsigned op, val ptr, val modifier)
 {
-    return R(ir_emit(e->ir, IR_CALLP, true, ir_const(e->ir, op), ptr.r, modifier.r, A64_H_PAUTH));
+    unsigned key = op & 3, high = e->b->mode & A64_MODE_EL1 ? 1 : 0;
+    ir_ref r;
+
+    if (op > PAUTH_AUTDB) {
+        return R(ir_emit(e->ir, IR_CALLP, true, ir_const(e->ir, op), ptr.r, modifier.r,
+                         A64_H_PAUTH));
+    }
+    r = ir_emit(e->ir, IR_PAC, true, ptr.r, modifier.r, 0,
+                offsetof(struct a64_cpu, apiakeylo_el1) + 16 * key);
+    e->ir->op[r].k2 = offsetof(struct a64_cpu, pac) + 16 * (2 * key + high);
+    e->ir->op[r].x = op;
+    e->ir->op[r].cc = high;
+    return R(r);
 }

@@ -563,6 +563,9 @@ static void generate(struct gen *g, const struct ir_op *p)
     case IR_ATOMIC: case IR_CAS: case IR_FENCE:
         gen_mem(g);
         break;
+    case IR_PAC:
+        gen_pac(g);
+        break;
     case IR_CALL: case IR_CALLC: case IR_CALLP:
         call(g, p);
         break;

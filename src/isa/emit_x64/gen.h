@@ -49,6 +49,7 @@ enum gen_thunk {
     GEN_T_END,          /* the same, and never comes back here */
     GEN_T_END_RAW,
     GEN_T_PURE,         /* helper EAX that only computes and cannot leave */
+    GEN_T_PAUTH,        /* operation EAX of isa/a64/pauth.h on scratch[1], [2]; only RAX changes */
     GEN_T_VCALL,        /* vector primitive EAX */
     GEN_T_VSLOW,        /* the same, on registers, keeping all others: see gen_fp_slow() */
     GEN_T_LINK,         /* first use of a direct exit */
@@ -207,6 +208,8 @@ struct x64_mem gen_at(const struct gen *g, int32_t off);
 struct x64_mem gen_vslot(struct gen *g, ir_ref v);  /* memory that holds the vector value */
 void gen_mem(struct gen *g);
 void gen_mem_stub(struct gen *g, struct gen_stub *s);
+void gen_pac(struct gen *g);
+void gen_pac_stub(struct gen *g, struct gen_stub *s);
 void gen_vec(struct gen *g);
 void gen_vconst(struct gen *g, int d, uint64_t lo, uint64_t hi);
 bool gen_vec_native(uint64_t k);                    /* is there a case for the primitive? */
@@ -217,7 +220,7 @@ void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int
 bool gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
 enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
-       GEN_STUB_QC, GEN_STUB_HOT, GEN_STUB_SIDE };
+       GEN_STUB_QC, GEN_STUB_HOT, GEN_STUB_SIDE, GEN_STUB_PAC };
 /* gen_flags.c.  depend: would writing the variable lose flags?  keep: not from now on.  for_stub:
  * before EFLAGS are destroyed in the hot path; NULL: they are in memory.  emit: computes into
  * EFLAGS by way of RAX; returns whether the carry is inverted. */

@@ -179,6 +179,9 @@ void gen_stub_emit(struct gen *g, struct gen_stub *s)
     struct x64 *c = &g->c;
 
     switch (s->kind) {
+    case GEN_STUB_PAC:
+        gen_pac_stub(g, s);
+        break;
     case GEN_STUB_MEM:
         gen_mem_stub(g, s);
         break;

@@ -52,7 +52,7 @@ enum {
     o(SHL, V) o(SHR, V) o(SAR, V) o(ROR, V) o(NOT, V) \
     o(SMULH, V) o(UMULH, V) o(SDIV, V) o(UDIV, V) \
     o(EXTR, V) o(UBFX, V) o(SBFX, V) o(BFI, V) \
-    o(CLZ, V) o(CLS, V) o(RBIT, V) o(REV, V) o(CRC32, V) \
+    o(CLZ, V) o(CLS, V) o(RBIT, V) o(REV, V) o(CRC32, V) o(PAC, V) \
     o(CMP, V) o(SEL, V | U) \
     o(ADDS, V | F) o(SUBS, V | F) o(ADC, V | U) o(SBC, V | U) \
     o(ADCS, V | F | U) o(SBCS, V | F | U) o(LOGF, F) o(CCMP, F | U) o(NZCVSET, F) \

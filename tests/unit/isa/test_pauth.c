@@ -40,6 +40,7 @@ int main(void)
     }
     CHECK(a64_pauth(c, PAUTH_PACIA, 0x1234, 5) == 0x1234);      /* not enabled */
     c->sctlr_el1 |= UINT64_C(1) << 31 | 1 << 30 | 1 << 27 | 1 << 13;
+    a64_pauth_update(c);
     c->tcr_el1 = 25 | 25 << 16;
     round_trips(c, &s, 25);
     c->tcr_el1 = 16 | 16 << 16;
