@@ -119,8 +119,10 @@ void virtio_break(struct virtio_device *v, const char *why)
 void virtio_kick(struct virtio_device *v, unsigned q)
 {
     if (q < v->queues_n) {
-        atomic_fetch_or(&v->core->kicked, VIRTIO_BIT(q));
-        device_work_schedule(v->core->kick_work);
+        /* If there was a bit already, the work is on its way, and has not taken the bits yet. */
+        if (!atomic_fetch_or(&v->core->kicked, VIRTIO_BIT(q))) {
+            device_work_schedule(v->core->kick_work);
+        }
     }
 }
 
