@@ -150,11 +150,16 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
     return r->valid ? r : NULL;
 }
 
+static uint8_t *runs_of(struct jit_cpu *v, uint64_t gpa)
+{
+    return &v->runs[(gpa >> 2 ^ gpa >> 18) & (JIT_COLD_SLOTS - 1)];
+}
+
 /* Code that runs once or twice is not worth a translation: to the next branch by the interpreter.
  * False: it has been here often enough. */
 static bool run_cold(struct jit_cpu *v, struct a64_cpu *cpu, uint64_t gpa)
 {
-    uint8_t *runs = &v->runs[(gpa >> 2 ^ gpa >> 18) & (JIT_COLD_SLOTS - 1)];
+    uint8_t *runs = runs_of(v, gpa);
     uint64_t pc;
 
     if (*runs >= v->jit->opt.cold_runs) {
@@ -191,6 +196,7 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
     const uint32_t *code = a64_fetch(cpu, cpu->pc);
     struct jit_block *b;
     uint64_t gpa;
+    unsigned runs;
 
     if (!code) {
         return NULL;
@@ -214,7 +220,9 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
     if (b) {
         return b;
     }
-    b = jit_kept(v, cpu, gpa, mode, code);
+    /* Look for what was kept when code is seen first, and before it is translated. */
+    runs = *runs_of(v, gpa);
+    b = !runs || runs >= v->jit->opt.cold_runs ? jit_kept(v, cpu, gpa, mode, code) : NULL;
     if (b) {
         return b;
     }

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { BUCKETS_MIN = 1 << 12, CHUNK_BYTES = 1 << 20 };
+enum { BUCKETS_MIN = 1 << 12, CHUNK_BYTES = 1 << 20, NOTED_MIN_DIVISOR = 32 };
 
 static uint64_t mix(uint64_t h, uint64_t v)
 {
@@ -41,9 +41,19 @@ uint64_t persist_hash(uint64_t seed, const void *p, size_t bytes)
     return mix(mix(mix(mix(bytes, lane[0]), lane[1]), lane[2]), lane[3]);
 }
 
-uint64_t persist_key(uint64_t model, unsigned mode, unsigned first, uint32_t word)
+/* Translations are looked up by four words if they begin with four that follow each other, else by
+ * one: functions begin alike, often at the same place of a page. */
+enum { KEY_WORDS = 4 };
+
+static uint64_t key_of(uint64_t model, unsigned mode, unsigned first, const uint32_t *page,
+                       unsigned word_n)
 {
-    return mix(mix(model, mode << 16 | first), word);
+    uint64_t h = mix(model, mode << 16 | first);
+
+    for (unsigned i = 0; i < word_n; i++) {
+        h = mix(h, page[first + i]);
+    }
+    return h;
 }
 
 /* ---- the table ---- */
@@ -119,11 +129,11 @@ static bool same_words(const struct persist_record *r, const uint32_t *page)
     return true;
 }
 
-/* Under the lock.  A region, if there is one, unless `regions` is false. */
-static struct persist_entry *find(struct jit_persist *p, uint64_t model, unsigned mode,
-                                  const uint32_t *page, unsigned first, bool regions)
+static struct persist_entry *find_by(struct jit_persist *p, uint64_t model, unsigned mode,
+                                     const uint32_t *page, unsigned first, bool regions,
+                                     unsigned word_n)
 {
-    uint64_t key = persist_key(model, mode, first, page[first]);
+    uint64_t key = key_of(model, mode, first, page, word_n);
     struct persist_entry *found = NULL;
 
     for (uint32_t i = p->bucket[key & p->bucket_mask]; i; i = p->entry[i - 1].next) {
@@ -139,6 +149,18 @@ static struct persist_entry *find(struct jit_persist *p, uint64_t model, unsigne
         }
     }
     return found;
+}
+
+/* Under the lock.  A region, if there is one, unless `regions` is false. */
+static struct persist_entry *find(struct jit_persist *p, uint64_t model, unsigned mode,
+                                  const uint32_t *page, unsigned first, bool regions)
+{
+    struct persist_entry *e = NULL;
+
+    if (first + KEY_WORDS <= 1024) {
+        e = find_by(p, model, mode, page, first, regions, KEY_WORDS);
+    }
+    return e ? e : find_by(p, model, mode, page, first, regions, 1);
 }
 
 /* A model is a row of a table, so its name tells all that the build does not. */
@@ -210,6 +232,16 @@ static unsigned runs_of(const struct a64_words *w, struct persist_run *run, unsi
     return n;
 }
 
+static bool begins_with(const struct a64_words *w, unsigned first, unsigned n)
+{
+    for (unsigned i = first; i < first + n; i++) {
+        if (i >= 1024 || !(w->used[i / 64] >> i % 64 & 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void fill(struct persist_record *r, const struct a64_block *b, const struct jit_image *m,
                  const struct persist_run *run)
 {
@@ -245,7 +277,8 @@ void jit_persist_note(struct jit_persist *p, const struct a64_block *b,
 
     head.run_n = runs_of(b->words, run, &word_n);
     head.word_n = word_n;
-    head.key = persist_key(head.model, b->mode, b->first, b->words->word[b->first]);
+    head.key = key_of(head.model, b->mode, b->first, b->words->word,
+                      begins_with(b->words, b->first, KEY_WORDS) ? KEY_WORDS : 1);
     head.bytes = ALIGN_UP(sizeof(head) + head.run_n * sizeof(run[0]) + word_n * 4 +
                           image->far_n * 4 + image->code_bytes, 16u);
     if (image->code_bytes > PERSIST_CODE_MAX || image->far_n > UINT16_MAX) {
@@ -280,12 +313,37 @@ static void destroy(struct jit_persist *p)
     if (p->dir >= 0) {
         close(p->dir);
     }
+    sem_destroy(&p->locked);
     pthread_mutex_destroy(&p->lock);
     free(p->dir_name);
     free(p->bucket);
     free(p->entry);
     unmap(p);
     free(p);
+}
+
+/* Beside what else has to be done before the machine starts. */
+static void loader(struct thread *self, void *ctx)
+{
+    struct jit_persist *p = ctx;
+
+    pthread_mutex_lock(&p->lock);
+    sem_post(&p->locked);
+    persist_file_load(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void load(struct jit_persist *p)
+{
+    if (!p->file) {
+        return;
+    }
+    if (thread_start(&p->loader, "jit cache", loader, p, NULL)) {
+        while (sem_wait(&p->locked)) {
+        }
+    } else {
+        persist_file_load(p);
+    }
 }
 
 struct jit_persist *jit_persist_open(const char *dir, const struct jit_persist_key *key)
@@ -297,9 +355,11 @@ struct jit_persist *jit_persist_open(const char *dir, const struct jit_persist_k
     }
     p->dir = -1;
     pthread_mutex_init(&p->lock, NULL);
+    sem_init(&p->locked, 0, 0);
     if (!rehash(p)) {
         log_warn("jit", "cache=%s: no memory; not used", dir);
     } else if (persist_file_open(p, dir, key)) {
+        load(p);
         return p;
     }
     destroy(p);
@@ -311,7 +371,9 @@ void jit_persist_close(struct jit_persist *p)
     if (!p) {
         return;
     }
-    if (p->stats.noted) {
+    thread_join(&p->loader);
+    /* A few that were met for the first time are not worth writing all of them again. */
+    if (p->stats.noted_bytes > p->stats.file_bytes / NOTED_MIN_DIVISOR) {
         persist_file_save(p);
     }
     destroy(p);

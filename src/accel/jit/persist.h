@@ -45,7 +45,7 @@ struct jit_persist_stats {
 /* The translations in directory `dir` (made if there is none), if there are any.  NULL with a line
  * in the log: it cannot be used. */
 struct jit_persist *jit_persist_open(const char *dir, const struct jit_persist_key *key);
-/* Writes the file if there are new translations, and frees.  NULL does nothing. */
+/* Writes the file if there are enough new translations, and frees.  NULL does nothing. */
 void jit_persist_close(struct jit_persist *p);
 
 /* Any thread.  The translation of the code at instruction `first` of `page`, which may change

@@ -184,28 +184,43 @@ static const char *take_file(struct jit_persist *p, size_t bytes)
 }
 
 /* What is wrong with the contents is put right by writing the file anew. */
-static void contents(struct jit_persist *p, int fd, uint64_t bytes)
+static void begin_anew(struct jit_persist *p, const char *why)
 {
-    const char *why = "too large";
+    log_warn("jit", "cache: %s/%s: %s; begun anew", p->dir_name, p->name, why);
+    persist_forget(p);
+}
 
-    /* Nobody but us may write the file, and we replace files instead of writing into them. */
-    if (bytes <= PERSIST_BYTES_MAX + sizeof(struct file_head)) {
-        void *map = mmap(NULL, MAX(bytes, UINT64_C(1)), PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd,
-                         0);
-        if (map != MAP_FAILED) {
-            p->file = map;
-            p->file_bytes = MAX(bytes, UINT64_C(1));
-        }
-        why = !p->file ? "cannot be mapped" : take_file(p, bytes);
-    }
+void persist_file_load(struct jit_persist *p)
+{
+    const char *why = take_file(p, p->file_bytes);
+
     if (why) {
-        log_warn("jit", "cache: %s/%s: %s; begun anew", p->dir_name, p->name, why);
-        persist_forget(p);
+        begin_anew(p, why);
     }
 }
 
+static void map(struct jit_persist *p, int fd, uint64_t bytes)
+{
+    void *at;
+
+    /* Nobody but us may write the file, and we replace files instead of writing into them. */
+    if (bytes < sizeof(struct file_head) ||
+        bytes > PERSIST_BYTES_MAX + sizeof(struct file_head)) {
+        begin_anew(p, bytes < sizeof(struct file_head) ? "damaged" : "too large");
+        return;
+    }
+    at = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (at == MAP_FAILED) {
+        begin_anew(p, strerror(errno));
+        return;
+    }
+    madvise(at, bytes, MADV_WILLNEED);
+    p->file = at;
+    p->file_bytes = bytes;
+}
+
 /* NULL: fine, which includes that there is none. */
-static const char *load(struct jit_persist *p)
+static const char *find(struct jit_persist *p)
 {
     int fd = openat(p->dir, p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     const char *why;
@@ -216,7 +231,7 @@ static const char *load(struct jit_persist *p)
     }
     why = trust(fd, false, &st);
     if (!why) {
-        contents(p, fd, st.st_size);
+        map(p, fd, st.st_size);
     }
     close(fd);
     return why;
@@ -239,7 +254,7 @@ bool persist_file_open(struct jit_persist *p, const char *dir, const struct jit_
         return false;
     }
     p->dir_name = strdup(dir);
-    why = p->dir_name ? load(p) : "no memory";
+    why = p->dir_name ? find(p) : "no memory";
     if (why) {
         log_warn("jit", "cache: %s/%s: %s; not used", dir, p->name, why);
         return false;

@@ -3,7 +3,10 @@
 #pragma once
 #include "accel/jit/persist.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
+#include <semaphore.h>
 #include <stddef.h>
 
 enum {
@@ -16,7 +19,7 @@ enum {
 struct persist_record {
     uint32_t bytes;             /* with what follows */
     uint32_t code_bytes, entry, stale;
-    uint64_t key;               /* of the table: persist_key() */
+    uint64_t key;               /* of the table, from the first words: persist.c */
     uint64_t model;
     uint16_t first, mode;
     uint16_t insn_n, is_region;
@@ -70,6 +73,8 @@ struct jit_persist {
     struct persist_chunk *chunk;        /* the newest first */
     struct jit_persist_stats stats;
     /* the file */
+    struct thread loader;       /* has the lock until the table is there */
+    sem_t locked;               /* by it */
     uint8_t *file;              /* mapped */
     size_t file_bytes;
     int dir;
@@ -79,7 +84,6 @@ struct jit_persist {
 };
 
 uint64_t persist_hash(uint64_t seed, const void *p, size_t bytes);
-uint64_t persist_key(uint64_t model, unsigned mode, unsigned first, uint32_t word);
 /* False: no memory. */
 bool persist_add(struct jit_persist *p, const struct persist_record *r, bool used);
 /* Empties the table. */
@@ -87,4 +91,5 @@ void persist_forget(struct jit_persist *p);
 
 /* persist_file.c.  Both say in one line what is wrong. */
 bool persist_file_open(struct jit_persist *p, const char *dir, const struct jit_persist_key *key);
+void persist_file_load(struct jit_persist *p);          /* what was opened, into the table */
 void persist_file_save(struct jit_persist *p);

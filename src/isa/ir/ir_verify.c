@@ -61,7 +61,7 @@ static void value(struct check *c, ir_ref v, char kind)
         c->wrong = "an operand of another kind";
     } else if (d->last < c->i) {
         c->wrong = "an operand that is taken for dead before";
-    } else if (v < c->label && d->op != IR_CONST && d->op != IR_VCONST) {
+    } else if (v < c->label && d->op != IR_CONST) {
         c->wrong = "a value from the other side of a label";
     }
 }

@@ -159,6 +159,7 @@ static struct jit_persist *open_quietly(unsigned *lines)
 
     dup2(fileno(f), 2);
     p = open_with(1);
+    loaded(p);                      /* a thread of its own does it: until it has ended */
     dup2(err, 2);
     close(err);
     rewind(f);
@@ -303,6 +304,27 @@ static void test_two_at_once(void)
     a = open_with(1);
     CHECK(loaded(a) == 10 && find(a, 105) && !find(a, 5));
     jit_persist_close(a);
+}
+
+/* A file is not written again for a little. */
+static void test_few_new(void)
+{
+    struct jit_persist *p;
+
+    make_file(1000);
+    p = open_with(1);
+    note(p, 2000);
+    CHECK(find(p, 2000));
+    jit_persist_close(p);
+    p = open_with(1);
+    CHECK(loaded(p) == 1000);
+    for (unsigned i = 0; i < 100; i++) {
+        note(p, 2000 + i);
+    }
+    jit_persist_close(p);
+    p = open_with(1);
+    CHECK(loaded(p) == 1100 && find(p, 2099) && find(p, 999));
+    jit_persist_close(p);
 }
 
 /* ---- code ---- */
@@ -459,6 +481,7 @@ int main(int argc, char **argv)
     test_other_build();
     test_rights();
     test_two_at_once();
+    test_few_new();
     test_moved(seed);
     test_round_trip();
     remove_all();
