@@ -146,8 +146,10 @@ static void set_drop_jumps(struct a64_tlb_set *s)
         for (uint64_t bits = s->jump_used[w]; bits; bits &= bits - 1) {
             unsigned group = w * 64 + __builtin_ctzll(bits);
             any = true;
-            memset(&s->jump[group * A64_TLB_JUMP_GROUP], 0xff,
-                   A64_TLB_JUMP_GROUP * sizeof(s->jump[0]));
+            for (uint64_t m = s->jump_mask[group]; m; m &= m - 1) {
+                s->jump[group * A64_TLB_JUMP_GROUP + __builtin_ctzll(m)].key = A64_TLB_NONE;
+            }
+            s->jump_mask[group] = 0;
         }
         s->jump_used[w] = 0;
     }
@@ -522,10 +524,13 @@ static void jumps_drop_page(struct a64_tlb_set *s, uint64_t page)
 
     _Static_assert(4096 / 4 / A64_TLB_JUMP_GROUP == 16, "groups of a page");
     for (; bits; bits &= bits - 1) {
-        struct a64_jump *j = &s->jump[(first + __builtin_ctzll(bits)) * A64_TLB_JUMP_GROUP];
-        for (unsigned i = 0; i < A64_TLB_JUMP_GROUP; i++) {
+        unsigned group = first + __builtin_ctzll(bits);
+        struct a64_jump *j = &s->jump[group * A64_TLB_JUMP_GROUP];
+        for (uint64_t m = s->jump_mask[group]; m; m &= m - 1) {
+            unsigned i = __builtin_ctzll(m);
             if (j[i].key << 8 >> 20 == page) {
                 j[i].key = A64_TLB_NONE;
+                s->jump_mask[group] &= ~(UINT64_C(1) << i);
             }
         }
     }

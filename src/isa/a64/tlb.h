@@ -48,7 +48,7 @@ enum {
     A64_TLB_VOLATILE_MAX = 128,
     A64_TLB_JUMP_BITS = 17,             /* jump cache: an entry for each instruction of 512 KiB */
     A64_TLB_JUMPS = 1 << A64_TLB_JUMP_BITS,
-    A64_TLB_JUMP_GROUP = 64,            /* entries that are dropped together */
+    A64_TLB_JUMP_GROUP = 64,
     A64_TLB_JUMP_FILTER_BITS = 14,
 };
 
@@ -80,6 +80,7 @@ struct a64_tlb_set {
     /* ---- bookkeeping ---- */
     unsigned index;
     uint64_t jump_used[A64_TLB_JUMPS / A64_TLB_JUMP_GROUP / 64];   /* groups that may have some */
+    uint64_t jump_mask[A64_TLB_JUMPS / A64_TLB_JUMP_GROUP];         /* those of a group */
     uint64_t jump_filter[(1 << A64_TLB_JUMP_FILTER_BITS) / 64]; /* pages that may have some */
     uint64_t large_filter[4];           /* Bloom filter of the large translations in the set */
     uint32_t large_sizes;               /* bit n: translations of 2^n bytes are in the set */
@@ -244,5 +245,6 @@ static inline void a64_tlb_jump_set(struct a64_tlb_set *s, uint64_t va, unsigned
 
     s->jump[i] = (struct a64_jump){ va, code };
     s->jump_used[group / 64] |= UINT64_C(1) << group % 64;
+    s->jump_mask[group] |= UINT64_C(1) << i % A64_TLB_JUMP_GROUP;
     s->jump_filter[hash / 64] |= UINT64_C(1) << hash % 64;
 }
