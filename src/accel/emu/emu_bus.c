@@ -234,6 +234,9 @@ static void apply_tlbi(struct emu *m, const struct vcpu_maint *op)
     struct a64_tlb *tlb = m->cpu.tlb;
     uint16_t asid = op->w[0] >> 32;
 
+    if (!(op->w[0] >> 16 & 1)) {
+        a64_tlb_drop_tables(tlb);
+    }
     switch (op->w[0] >> 8 & 0xff) {
     case A64_TLBI_ASID:
         a64_tlb_drop_asid(tlb, asid);

@@ -28,6 +28,7 @@ struct walk {
     bool ro_table, no_user_table, uxn_table, pxn_table;
     unsigned level;
     uint64_t desc, desc_gpa;
+    const void *desc_page;  /* readable to the next safepoint */
 };
 
 static const uint8_t pa_bits_of[8] = { 32, 36, 40, 42, 44, 48, 48, 48 };
@@ -85,6 +86,7 @@ static bool fault(struct a64_fault *f, unsigned fsc)
 
 struct desc_access {
     uint64_t gpa, v, update;
+    const void *page;
     bool swapped;
 };
 
@@ -92,6 +94,7 @@ static void desc_read(void *arg, void *host)
 {
     struct desc_access *a = arg;
 
+    a->page = host;
     a->v = atomic_load_explicit((_Atomic uint64_t *)((char *)host + (a->gpa & 0xfff)),
                                 memory_order_acquire);
 }
@@ -121,6 +124,7 @@ static bool desc_get(struct walk *w, uint64_t gpa, struct a64_fault *f)
     }
     w->desc = a.v;
     w->desc_gpa = gpa;
+    w->desc_page = a.page;
     return true;
 }
 
@@ -233,39 +237,75 @@ static bool leaf(struct walk *w, bool *again, struct a64_xlat *x, struct a64_fau
     return true;
 }
 
-/* ---- the cache of table addresses ----
- * What the levels above the last one said for a VA; any TLBI forgets it (D8.13.3). */
+/* ---- the cache of tables and blocks ----
+ * What the levels above the last one said for a VA.  A TLBI forgets blocks; tables are forgotten by
+ * those that are not for the last level only (D8.13.3). */
 
-static struct a64_walk_cache *cached_table(const struct walk *w, unsigned last_shift)
+static struct a64_walk_cache *cached(const struct walk *w, unsigned last_shift)
 {
     uint64_t block = w->va >> last_shift;
 
-    return &w->cpu->tlb->walk[block & (A64_WALK_CACHE_N - 1)];
+    return &w->cpu->tlb->walk[(block ^ block >> 8) & (A64_WALK_CACHE_N - 1)];
 }
 
-static bool walk_resume(struct walk *w, unsigned last_shift, uint64_t *table)
+/* NULL: unknown. */
+static struct a64_walk_cache *walk_recall(struct walk *w, unsigned last_shift)
 {
-    const struct a64_walk_cache *c = cached_table(w, last_shift);
+    struct a64_walk_cache *c = cached(w, last_shift);
+    const struct a64_tlb *tlb = w->cpu->tlb;
 
-    if (c->generation != w->cpu->tlb->walk_generation || c->root != w->half.table ||
-        c->block != w->va >> last_shift) {
-        return false;
+    if (c->block != w->va >> last_shift || c->root != w->half.table ||
+        c->generation != (c->level == 3 ? tlb->walk_generation : tlb->block_generation)) {
+        return NULL;
     }
     w->ro_table = c->ro;
     w->no_user_table = c->no_user;
     w->uxn_table = c->uxn;
     w->pxn_table = c->pxn;
-    *table = c->table;
+    return c;
+}
+
+static void walk_remember(const struct walk *w, unsigned last_shift, uint64_t desc)
+{
+    const struct a64_tlb *tlb = w->cpu->tlb;
+
+    *cached(w, last_shift) = (struct a64_walk_cache){
+        .generation = w->level == 3 ? tlb->walk_generation : tlb->block_generation,
+        .root = w->half.table, .block = w->va >> last_shift, .desc = desc, .level = w->level,
+        .ro = w->ro_table, .no_user = w->no_user_table, .uxn = w->uxn_table, .pxn = w->pxn_table,
+    };
+}
+
+/* The descriptor in the last level's table that `c` tells. */
+static bool desc_of_table(struct walk *w, struct a64_walk_cache *c, uint64_t index,
+                          struct a64_fault *f)
+{
+    const struct a64_tlb *tlb = w->cpu->tlb;
+    uint64_t gpa = c->desc + index * 8;
+
+    if (c->host && c->host_generation == tlb->host_generation) {
+        w->desc = atomic_load_explicit((const _Atomic uint64_t *)c->host + index,
+                                       memory_order_acquire);
+        w->desc_gpa = gpa;
+        return true;
+    }
+    if (!desc_get(w, gpa, f)) {
+        return false;
+    }
+    /* While the vCPU waited for the page, `c` may have become another's. */
+    if (w->half.granule_log2 == 12 && c->desc == (gpa & ~UINT64_C(0xfff)) && c->level == 3) {
+        c->host = w->desc_page;
+        c->host_generation = tlb->host_generation;
+    }
     return true;
 }
 
-static void walk_remember(const struct walk *w, unsigned last_shift, uint64_t table)
+/* A block is remembered if it can be used again without a change to its descriptor. */
+static void block_remember(const struct walk *w, unsigned last_shift)
 {
-    *cached_table(w, last_shift) = (struct a64_walk_cache){
-        .generation = w->cpu->tlb->walk_generation, .root = w->half.table,
-        .block = w->va >> last_shift, .table = table, .ro = w->ro_table,
-        .no_user = w->no_user_table, .uxn = w->uxn_table, .pxn = w->pxn_table,
-    };
+    if (w->level < 3 && (w->desc >> 10 & 1) && !(w->desc >> 51 & 1)) {
+        walk_remember(w, last_shift, w->desc);
+    }
 }
 
 static bool walk_once(struct walk *w, bool *again, struct a64_xlat *x, struct a64_fault *f)
@@ -286,20 +326,36 @@ static bool walk_once(struct walk *w, bool *again, struct a64_xlat *x, struct a6
         return fault(f, A64_FSC_ADDRESS_SIZE + 0);
     }
     uint64_t index = (w->va & ((UINT64_C(1) << bits) - 1)) >> shift;
-    if (w->level < 3 && walk_resume(w, g + stride, &table)) {
+    struct a64_walk_cache *c = w->level < 3 ? walk_recall(w, g + stride) : NULL;
+    if (c && c->level < 3) {
+        struct walk known = *w;
+        known.level = c->level;
+        known.desc = c->desc;
+        if (leaf(&known, again, x, f)) {
+            return true;
+        }
+        /* What is not allowed any more, or not yet: as the tables are now. */
+        w->ro_table = w->no_user_table = w->uxn_table = w->pxn_table = false;
+        c = NULL;
+    }
+    if (c) {
         w->level = 3;
         shift = g;
         index = w->va >> g & ((UINT64_C(1) << stride) - 1);
     }
     for (;;) {
-        if (!desc_get(w, table + index * 8, f)) {
+        if (!(c ? desc_of_table(w, c, index, f) : desc_get(w, table + index * 8, f))) {
             return false;
         }
         uint64_t d = w->desc;
         bool is_table = (d & 3) == 3 && w->level < 3, is_page = (d & 3) == 3 && w->level == 3;
         bool is_block = (d & 3) == 1 && (w->level == 2 || (w->level == 1 && g == 12));
         if (is_page || is_block) {
-            return leaf(w, again, x, f);
+            if (!leaf(w, again, x, f)) {
+                return false;
+            }
+            block_remember(w, g + stride);
+            return true;
         }
         if (!is_table) {
             return fault(f, A64_FSC_TRANSLATION + w->level);
@@ -318,6 +374,7 @@ static bool walk_once(struct walk *w, bool *again, struct a64_xlat *x, struct a6
         shift -= stride;
         if (w->level == 3) {
             walk_remember(w, g + stride, table);
+            c = cached(w, g + stride);
         }
         index = w->va >> shift & ((UINT64_C(1) << stride) - 1);
     }

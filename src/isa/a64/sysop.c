@@ -150,6 +150,9 @@ static unsigned granule_log2(const struct a64_cpu *cpu, uint64_t va)
 
 static void tlbi_apply(struct a64_cpu *cpu, const struct a64_tlbi *op)
 {
+    if (!op->last_level_only) {
+        a64_tlb_drop_tables(cpu->tlb);
+    }
     switch (op->scope) {
     case A64_TLBI_ALL: a64_tlb_drop_all(cpu->tlb); break;
     case A64_TLBI_ASID: a64_tlb_drop_asid(cpu->tlb, op->asid); break;

@@ -224,7 +224,7 @@ struct a64_tlb *a64_tlb_new(void)
     }
     tlb->empty->index = ~0u;
     tlb->set_n = 1;
-    tlb->walk_generation = 1;
+    tlb->walk_generation = tlb->block_generation = 1;
     tlb->key[0].el1 = true;
     tlb->el1 = true;
     tlb->cur = tlb->set[0];
@@ -443,9 +443,15 @@ bool a64_tlb_is_free(struct a64_tlb *tlb, const struct a64_tlb_fill *f)
            a64_tlb_entry(s, f->va, f->table)->tag == (f->va & ~UINT64_C(0xfff));
 }
 
-void a64_tlb_drop_all(struct a64_tlb *tlb)
+void a64_tlb_drop_tables(struct a64_tlb *tlb)
 {
     tlb->walk_generation++;
+    tlb->block_generation++;
+}
+
+void a64_tlb_drop_all(struct a64_tlb *tlb)
+{
+    a64_tlb_drop_tables(tlb);
     for (unsigned i = 0; i < tlb->set_n; i++) {
         set_drop(tlb, tlb->set[i]);
     }
@@ -454,7 +460,7 @@ void a64_tlb_drop_all(struct a64_tlb *tlb)
 
 void a64_tlb_drop_asid(struct a64_tlb *tlb, uint16_t asid)
 {
-    tlb->walk_generation++;
+    a64_tlb_drop_tables(tlb);
     for (unsigned i = 0; i < tlb->set_n; i++) {
         const struct a64_tlb_key *k = &tlb->key[i];
 
@@ -589,7 +595,7 @@ void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16
 {
     struct pages p = { .first = va << 8 >> 20 };
 
-    tlb->walk_generation++;
+    tlb->block_generation++;
     p.last = MIN(p.first + pages_4k - 1, ~UINT64_C(0) >> 20);
     for (uint64_t sets = tlb->filled; sets; sets &= sets - 1) {
         unsigned i = __builtin_ctzll(sets);
@@ -621,6 +627,7 @@ void a64_tlb_drop_gpa(struct a64_tlb *tlb, uint64_t gpa, bool keep_read)
     uint64_t page = gpa >> 12;
     uint32_t id;
 
+    tlb->host_generation += !keep_read;
     if (!tlb->linked) {
         link_all(tlb);
     }

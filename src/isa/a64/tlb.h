@@ -100,13 +100,18 @@ struct a64_tlb_key {
     bool el1, mmu;
 };
 
-/* A table of the last level, as a walk found it (a64/mmu.c). */
+/* What a walk found above the last level (a64/mmu.c): a table of the last level, or the block that
+ * took its place. */
 struct a64_walk_cache {
     uint64_t generation;                /* valid when that of the TLB; 0 = never */
-    uint64_t root, block, table;        /* TTBR address; VA >> bits that the table resolves */
+    uint64_t root, block;               /* TTBR address; VA >> bits that the table resolves */
+    uint64_t desc;                      /* the table's address; of a block the descriptor */
+    const void *host;                   /* the table, readable while … */
+    uint64_t host_generation;           /* … this is that of the TLB */
+    uint8_t level;                      /* of `desc`; 3: a table */
     bool ro, no_user, uxn, pxn;         /* hierarchical permissions on the way */
 };
-#define A64_WALK_CACHE_N 64
+#define A64_WALK_CACHE_N 256
 
 struct a64_tlb {
     struct a64_tlb_set *cur;            /* for accesses as the current EL; never NULL */
@@ -128,7 +133,9 @@ struct a64_tlb {
     uint32_t volatile_slot[A64_TLB_VOLATILE_MAX];
     uint32_t bucket[A64_TLB_GPA_BUCKETS];
     struct a64_walk_cache walk[A64_WALK_CACHE_N];
-    uint64_t walk_generation;           /* counts what empties `walk`: each drop but by gpa */
+    /* Count what empties `walk`: drops of tables, drops of tables or blocks (each drop but by gpa),
+     * and rights to read that went away. */
+    uint64_t walk_generation, block_generation, host_generation;
     uint64_t fills, drops, set_misses;  /* statistics */
 };
 
@@ -168,6 +175,9 @@ void a64_tlb_drop_all(struct a64_tlb *tlb);
 void a64_tlb_drop_asid(struct a64_tlb *tlb, uint16_t asid);
 void a64_tlb_drop_va(struct a64_tlb *tlb, uint64_t va, uint64_t pages_4k, uint16_t asid,
                      bool all_asids);
+/* The tables that translate may have changed, not only their last level.  The others but
+ * a64_tlb_drop_va() include this. */
+void a64_tlb_drop_tables(struct a64_tlb *tlb);
 /* The right to the guest-physical page that holds `gpa` is going away: all of it, or only the
  * right to write (`keep_read`). */
 void a64_tlb_drop_gpa(struct a64_tlb *tlb, uint64_t gpa, bool keep_read);
