@@ -19,7 +19,7 @@ struct ir_names;
 enum {
     A64_MODE_EL1 = 1,
     A64_MODE_FP = 2,            /* FP/SIMD is accessible */
-    A64_MODE_FP_PLAIN = 4,      /* FPCR.FZ is 0: host arithmetic gives Arm's results */
+    A64_MODE_FP_PLAIN = 4,      /* FPCR.FZ, FZ16, AHP are 0: as the host computes */
     A64_MODE_GUARDED = 8,       /* page with GP (FEAT_BTI): the caller checks branch targets */
     A64_MODES = 16,
 };
@@ -105,7 +105,7 @@ static inline bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode)
     }
     *mode = (cpu->el ? A64_MODE_EL1 : 0) |
             (fpen == 3 || (fpen == 1 && cpu->el) ? A64_MODE_FP : 0) |
-            (cpu->fpcr & FPCR_FZ ? 0 : A64_MODE_FP_PLAIN);
+            (cpu->fpcr & (FPCR_FZ | FPCR_FZ16 | FPCR_AHP) ? 0 : A64_MODE_FP_PLAIN);
     return true;
 }
 

@@ -115,10 +115,109 @@ static inline bool v_is_mask(const env *e, ir_ref v)
     }
 }
 
+/* The same in every element of the constant: its low byte, as the shifts by register take it. */
+static inline bool v_shift_const(const env *e, ir_ref v, unsigned size, int *n)
+{
+    const struct ir_op *p = &e->ir->op[v];
+    uint64_t k = p->k;
+
+    for (unsigned bits = 32; bits >= 8u << size; bits /= 2) {
+        if (k >> bits != (k & UINT64_MAX >> (64 - bits))) {
+            return false;
+        }
+        k &= UINT64_MAX >> (64 - bits);
+    }
+    *n = (int8_t)k;
+    return p->op == IR_VCONST && p->k == p->k2;
+}
+
+/* An operation that may set FPSR.QC. */
+static inline ir_ref v_qc(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b)
+{
+    ir_ref r = ir_emit(e->ir, b ? IR_V2 : IR_V1, true, a, b, 0, vop | (uint64_t)arg << 16);
+
+    e->ir->op[r].x = 1;
+    return r;
+}
+
+static inline ir_ref v_each(env *e, uint32_t arg, uint64_t k)
+{
+    for (unsigned bits = 8u << V_SIZE(arg); bits < 64; bits *= 2) {
+        k |= k << bits;
+    }
+    return v_imm(e, k, V_LG(arg) == 4 ? k : 0).r;
+}
+
+/* SRSHL, URSHL to the right by n: (a >> n) + (a >> (n - 1) & 1). */
+static inline ir_ref v_round_shift(env *e, bool is_signed, uint32_t arg, ir_ref a, unsigned n)
+{
+    unsigned right = is_signed ? VOP_sshri : VOP_ushri;
+    ir_ref bit;
+
+    arg &= 31;
+    if (n > 1) {
+        a = v_pure(e, right, arg | V_ARG(0, 0, n - 1), a, 0, 0);
+    }
+    bit = v_pure(e, VOP_and, arg, a, v_each(e, arg, 1), 0);
+    a = v_pure(e, right, arg | V_ARG(0, 0, 1), a, 0, 0);
+    return v_pure(e, VOP_add, arg, a, bit, 0);
+}
+
+/* The same by register b; it is to the right where bit 7 of b is set. */
+static inline ir_ref v_round_shift_by(env *e, bool is_signed, uint32_t arg, ir_ref a, ir_ref b)
+{
+    unsigned shift = is_signed ? VOP_sshl : VOP_ushl, bits = 8u << V_SIZE(arg);
+    ir_ref less = v_pure(e, VOP_add, arg, b, v_each(e, arg, 1), 0), right = b;
+
+    right = v_pure(e, VOP_shli, arg | V_ARG(0, 0, bits - 8), right, 0, 0);
+    right = v_pure(e, VOP_ushri, arg | V_ARG(0, 0, bits - 1), right, 0, 0);
+    less = v_pure(e, VOP_and, arg, v_pure(e, shift, arg, a, less, 0), right, 0);
+    return v_pure(e, VOP_add, arg, v_pure(e, shift, arg, a, b, 0), less, 0);
+}
+
+static inline ir_ref v_saturating_shift(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b)
+{
+    static const uint16_t by_const[] = { GEN_V_SQSHLI, GEN_V_UQSHLI, GEN_V_SQSHLUI };
+    unsigned which = vop == VOP_sqshl ? 0 : vop == VOP_uqshl ? 1 : 2;
+    int n;
+
+    if (V_SIZE(arg) == 3 || !v_shift_const(e, b, V_SIZE(arg), &n) || n < 0 ||
+        n >= 8 << V_SIZE(arg)) {
+        return 0;
+    }
+    return v_qc(e, by_const[which], arg | V_ARG(0, 0, n), a, 0);
+}
+
+/* A table of which the indexes are known: bytes of a, otherwise c. */
+static inline ir_ref v_table_const(env *e, uint32_t arg, ir_ref a, ir_ref b, ir_ref c)
+{
+    const struct ir_op *index = &e->ir->op[b], *other = &e->ir->op[c];
+    uint64_t control[2] = { 0, 0 }, keep[2] = { 0, 0 };
+    bool zero = other->op == IR_VCONST && !other->k && !other->k2;
+    ir_ref r;
+
+    if (index->op != IR_VCONST) {
+        return 0;
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned at = ((i < 8 ? index->k : index->k2) >> i % 8 * 8 & 0xff) - V_X(arg);
+        bool in = at < 16 && i < 1u << V_LG(arg);
+        control[i / 8] |= (uint64_t)(in ? at : 0x80) << i % 8 * 8;
+        keep[i / 8] |= (uint64_t)(in || i >= 1u << V_LG(arg) ? 0 : 0xff) << i % 8 * 8;
+    }
+    r = v_pure(e, GEN_V_SHUFFLE, V_ARG(0, 4, 0), a, v_imm(e, control[0], control[1]).r, 0);
+    if (!zero) {
+        c = v_pure(e, VOP_and, V_ARG(3, 4, 0), c, v_imm(e, keep[0], keep[1]).r, 0);
+        r = v_pure(e, VOP_orr, V_ARG(3, 4, 0), r, c, 0);
+    }
+    return v_low(e, r, 1u << V_LG(arg));
+}
+
 /* 0: as it stands. */
 static inline ir_ref v_pick(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b, ir_ref c)
 {
     unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
+    int n;
 
     switch (vop) {
     case VOP_shli:
@@ -128,6 +227,25 @@ static inline ir_ref v_pick(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref
     case VOP_uaddlp:
         return size == 1 && v_most16(e, a, 4) <= INT16_MAX
                    ? v_pure(e, VOP_saddlp, arg, a, 0, 0) : 0;
+    case VOP_sqdmull:                   /* the sum with itself saturates as the doubling does */
+        a = size == 1 ? v_mull(e, true, 1, x, a, b)
+                      : v_pure(e, VOP_smull, V_ARG(size, 4, x), a, b, 0);
+        return v_qc(e, VOP_sqadd, V_ARG(size + 1, lg == 4 ? 4 : size + 1, 0), a, a);
+    case VOP_cls:                       /* the sign's copies are zeroes of what differs from it */
+        a = v_pure(e, VOP_eor, arg, a, v_pure(e, VOP_sshri, arg | V_ARG(0, 0, 1), a, 0, 0), 0);
+        return v_pure(e, VOP_sub, arg, v_pure(e, VOP_clz, arg, a, 0, 0), v_each(e, arg, 1), 0);
+    case VOP_srshl: case VOP_urshl:
+        if (lg < 3) {
+            return 0;
+        }
+        if (v_shift_const(e, b, size, &n) && n < 0) {
+            return v_round_shift(e, vop == VOP_srshl, arg, a, -n);
+        }
+        return size ? v_round_shift_by(e, vop == VOP_srshl, arg, a, b) : 0;
+    case VOP_sqshl: case VOP_uqshl: case VOP_sqshlu:
+        return v_saturating_shift(e, vop, arg, a, b);
+    case VOP_tbx:
+        return v_table_const(e, arg, a, b, c);
     case VOP_bsl:
         return lg == 4 && v_is_mask(e, a) ? v_pure(e, GEN_V_BLEND, arg, a, b, c) : 0;
     case VOP_add: case VOP_smax: case VOP_smin: case VOP_umax: case VOP_umin:

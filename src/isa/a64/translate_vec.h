@@ -99,45 +99,41 @@ static inline ir_ref fit_const(env *e, ir_ref v, unsigned lg)
 
 #include "isa/a64/translate_fp.h"
 
-/* A constant that is the same in every element: its low byte, as the shifts by register take it. */
-static inline bool shift_const(env *e, ir_ref v, unsigned size, int *n)
-{
-    const struct ir_op *p = &e->ir->op[v];
-    uint64_t k = p->k;
+static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b, ir_ref c);
 
-    for (unsigned bits = 32; bits >= 8u << size; bits /= 2) {
-        if (k >> bits != (k & UINT64_MAX >> (64 - bits))) {
-            return false;
-        }
-        k &= UINT64_MAX >> (64 - bits);
+/* The other element of each complex number, and the signs of the parts turned. */
+static inline ir_ref turned(env *e, uint32_t arg, bool swap, bool neg_re, bool neg_im, ir_ref v)
+{
+    unsigned size = V_SIZE(arg), bits = 8u << size;
+    uint64_t sign = UINT64_C(1) << (bits - 1), re = neg_re ? sign : 0, im = neg_im ? sign : 0;
+    uint64_t lo = size == 3 ? re : re | im << 32, hi = size == 3 ? im : lo;
+
+    if (swap) {
+        v = size == 3 ? v_pure(e, VOP_ext, V_ARG(0, 4, 8), v, v, 0)
+                      : v_pure(e, VOP_rev, V_ARG(2, V_LG(arg), 3), v, 0, 0);
     }
-    *n = (int8_t)k;
-    return p->op == IR_VCONST && p->k == p->k2;
+    if (neg_re || neg_im) {
+        v = v_pure(e, VOP_eor, arg, v, v_imm(e, lo, V_LG(arg) == 4 ? hi : 0).r, 0);
+    }
+    return v;
 }
 
-/* SRSHL, URSHL to the right by n: (a >> n) + (a >> (n - 1) & 1). */
-static inline ir_ref round_shift(env *e, bool is_signed, uint32_t arg, ir_ref a, unsigned n)
+/* FCMLA, FCADD (x: quarters of a turn; of FCADD, 1 or 3 as 0 or 1). */
+static inline vec complex_op(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b, ir_ref c)
 {
-    struct ir *ir = e->ir;
-    uint64_t shape = (uint64_t)(arg & 31) << 16, one = 1;
-    uint64_t right = (is_signed ? VOP_sshri : VOP_ushri) | shape;
-    ir_ref k, bit;
+    unsigned x = V_X(arg), odd = x & 1;
 
-    for (unsigned bits = 8u << V_SIZE(arg); bits < 64; bits *= 2) {
-        one |= one << bits;
+    arg &= 31;
+    if (vop == VOP_fcadd) {
+        return primitive(e, VOP_fadd, arg, a, turned(e, arg, true, !x, x, b), 0);
     }
-    if (n > 1) {
-        a = ir_emit(ir, IR_V1, true, a, 0, 0, right | (uint64_t)V_ARG(0, 0, n - 1) << 16);
-    }
-    k = v_imm(e, one, V_LG(arg) == 4 ? one : 0).r;
-    bit = ir_emit(ir, IR_V2, true, a, k, 0, VOP_and | shape);
-    a = ir_emit(ir, IR_V1, true, a, 0, 0, right | (uint64_t)V_ARG(0, 0, 1) << 16);
-    return ir_emit(ir, IR_V2, true, a, bit, 0, VOP_add | shape);
+    b = turned(e, arg, odd, x == 1 || x == 2, x >= 2, b);
+    a = v_pure(e, odd ? VOP_trn2 : VOP_trn1, arg, a, a, 0);
+    return primitive(e, VOP_fmla, arg, a, b, c);
 }
 
 static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref b, ir_ref c)
 {
-    int n;
     uint64_t k = vop | (uint64_t)arg << 16;
     ir_ref r;
 
@@ -145,9 +141,8 @@ static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref
         (r = fp_primitive(e, k, a, b, c))) {
         return (vec){ r };
     }
-    if ((vop == VOP_srshl || vop == VOP_urshl) && V_LG(arg) >= 3 &&
-        shift_const(e, b, V_SIZE(arg), &n) && n < 0) {
-        return (vec){ round_shift(e, vop == VOP_srshl, arg, a, -n) };
+    if ((vop == VOP_fcmla || vop == VOP_fcadd) && V_SIZE(arg) >= 2) {
+        return complex_op(e, vop, arg, a, b, c);
     }
     if (vop == VOP_orr && a == b) {
         return (vec){ v_low(e, a, 1u << V_LG(arg)) };

@@ -17,24 +17,12 @@
  *
  * The slow way (GEN_T_VSLOW) takes operands from their registers and puts the result into its
  * own; so the destination is never one of the operands. */
-#include "isa/emit_x64/gen_fp.h"
+#include "isa/emit_x64/gen_fp_int.h"
 
-#include "isa/a64/vecops.h"
 #include "isa/emit_x64/gen_int.h"
 #include "isa/softfp/softfp.h"
 
 #include <assert.h>
-
-#define P(op) ((op) | OP_0F | OP_66)
-#define P38(op) ((op) | OP_0F38 | OP_66)
-#define P3A(op) ((op) | OP_0F3A | OP_66)
-
-enum { T0 = 15, T1 = 14 };      /* scratch */
-
-static const struct ir_op *op(const struct gen *g)
-{
-    return &g->ir->op[g->i];
-}
 
 /* ---- constants ---- */
 static void lit(struct gen *g, unsigned o, unsigned reg, unsigned vvvv, uint64_t lo, uint64_t hi,
@@ -100,18 +88,22 @@ bool gen_lits_flush(struct gen *g)
     return true;
 }
 
-/* ---- the slow way ---- */
-struct regs {
-    int a, b, c, d;             /* -1 = none */
-};
+void gen_fp_lit(struct gen *g, unsigned o, int d, int a, struct gen_fp_fmt f, uint32_t single,
+                uint64_t dbl)
+{
+    uint64_t k = f.dbl ? dbl : f.scalar ? single : single | (uint64_t)single << 32;
 
+    gen_lit(g, o, d, a, k, f.scalar ? 0 : k);
+}
+
+/* ---- the slow way ---- */
 static uint32_t field(int r)
 {
     return r < 0 ? 0 : r;
 }
 
 /* To be taken by the jump whose displacement is `from`; the caller sets `back`. */
-static struct gen_stub *slow(struct gen *g, uint8_t *from, struct regs r)
+struct gen_stub *gen_fp_slow(struct gen *g, uint8_t *from, struct gen_fp_regs r)
 {
     struct gen_stub *s = gen_stub(g, GEN_STUB_VSLOW);
     uint64_t k = op(g)->k;
@@ -149,28 +141,12 @@ void gen_fp_stub(struct gen *g, const struct gen_stub *s)
 }
 
 /* ---- arithmetic ---- */
-struct fmt {
-    bool dbl, scalar;
-};
-
-static struct fmt fmt_of(uint32_t arg)
-{
-    return (struct fmt){ V_SIZE(arg) == 3, V_LG(arg) == V_SIZE(arg) };
-}
-
-/* The scalar or packed form for the format. */
-static unsigned form(struct fmt f, unsigned o)
-{
-    return o | OP_0F | (f.scalar ? (f.dbl ? OP_F2 : OP_F3) : (f.dbl ? OP_66 : 0));
-}
-
-static const uint64_t abs_mask[2] = { UINT64_C(0x7fffffff7fffffff), UINT64_C(0x7fffffffffffffff) };
 static const uint64_t min_normal[2] = {
     UINT64_C(0x0080000000800000), UINT64_C(0x0010000000000000),
 };
 
 /* Jumps if a lane of `d` is NaN, or, `tiny`, the smallest normal number. */
-static uint8_t *jump_if_odd(struct gen *g, int d, struct fmt f, bool tiny)
+uint8_t *gen_fp_jump_if_odd(struct gen *g, int d, struct gen_fp_fmt f, bool tiny)
 {
     unsigned pd = f.dbl ? OP_66 : 0;
 
@@ -199,8 +175,8 @@ static uint8_t *jump_if_odd(struct gen *g, int d, struct fmt f, bool tiny)
 static void arithmetic(struct gen *g, unsigned o, bool tiny)
 {
     const struct ir_op *p = op(g);
-    struct fmt f = fmt_of(p->k >> 16);
-    struct regs r = { gen_vuse(g, p->a), p->b ? gen_vuse(g, p->b) : -1, -1, -1 };
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
+    struct gen_fp_regs r = { gen_vuse(g, p->a), p->b ? gen_vuse(g, p->b) : -1, -1, -1 };
 
     r.d = gen_vdef(g, g->i);
     gen_clobber_ef(g);
@@ -211,22 +187,22 @@ static void arithmetic(struct gen *g, unsigned o, bool tiny)
     } else {
         x64_v(&g->c, form(f, o), r.d, r.a, r.b);
     }
-    slow(g, jump_if_odd(g, r.d, f, tiny), r);
+    gen_fp_slow(g, gen_fp_jump_if_odd(g, r.d, f, tiny), r);
 }
 
 static void multiply_add(struct gen *g)
 {
     static const uint8_t opcode[4] = { 0xb8, 0xbc, 0xba, 0xbe };    /* 231: madd nmadd msub nmsub */
     const struct ir_op *p = op(g);
-    struct fmt f = fmt_of(p->k >> 16);
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
     unsigned neg = (p->k & GEN_FP_NEG_A ? 1 : 0) | (p->k & GEN_FP_NEG_C ? 2 : 0);
-    struct regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), gen_vuse(g, p->c), -1 };
+    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), gen_vuse(g, p->c), -1 };
 
     r.d = gen_vdef(g, g->i);
     gen_clobber_ef(g);
     x64_v(&g->c, 0x28 | OP_0F, r.d, 0, r.c);
     x64_v(&g->c, P38(opcode[neg] + f.scalar) | x64_w(f.dbl), r.d, r.a, r.b);
-    slow(g, jump_if_odd(g, r.d, f, true), r);
+    gen_fp_slow(g, gen_fp_jump_if_odd(g, r.d, f, true), r);
 }
 
 /* FMAX … FMINNM of numbers: the two orders of operands differ only for zeros, of which FMAX wants
@@ -234,21 +210,21 @@ static void multiply_add(struct gen *g)
 static void extremum(struct gen *g, unsigned o)
 {
     const struct ir_op *p = op(g);
-    struct fmt f = fmt_of(p->k >> 16);
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
     unsigned pd = f.dbl ? OP_66 : 0;
-    struct regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), -1, -1 };
+    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), -1, -1 };
     struct gen_stub *s;
 
     r.d = gen_vdef(g, g->i);
     gen_clobber_ef(g);
     if (f.scalar) {
         x64_v(&g->c, 0x2e | OP_0F | pd, r.a, 0, r.b);
-        s = slow(g, x64_jcc(&g->c, CC_P), r);
+        s = gen_fp_slow(g, x64_jcc(&g->c, CC_P), r);
     } else {
         x64_vi(&g->c, 0xc2 | OP_0F | pd, T0, r.a, r.b, 3);
         x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T0);
         x64_test_rr(&g->c, false, RAX, RAX);
-        s = slow(g, x64_jcc(&g->c, CC_NE), r);
+        s = gen_fp_slow(g, x64_jcc(&g->c, CC_NE), r);
     }
     x64_v(&g->c, form(f, o), T0, r.a, r.b);
     x64_v(&g->c, form(f, o), T1, r.b, r.a);
@@ -256,241 +232,71 @@ static void extremum(struct gen *g, unsigned o)
     s->back = g->c.p;
 }
 
+/* Jumps if a lane of a or b is so large that their product could overflow, or is NaN: infinity
+ * times zero is no invalid operation for FMULX, FRECPS, FRSQRTS, and the host must not see it. */
+static uint8_t *jump_if_huge(struct gen *g, int a, int b, struct gen_fp_fmt f)
+{
+    uint64_t k = f.dbl ? UINT64_C(0x5fefffffffffffff) : UINT64_C(0x5f7fffff5f7fffff), each = k;
+    uint64_t mask = abs_mask[f.dbl];
+    unsigned gt = f.dbl ? P38(0x37) : P(0x66);
+
+    if (f.scalar) {
+        each = 0;
+        k &= f.dbl ? UINT64_MAX : UINT32_MAX;
+        mask &= f.dbl ? UINT64_MAX : UINT32_MAX;
+    }
+    gen_lit(g, P(0xdb), T0, a, mask, f.scalar ? 0 : mask);
+    gen_lit(g, P(0xdb), T1, b, mask, f.scalar ? 0 : mask);
+    gen_lit(g, gt, T0, T0, k, each);
+    gen_lit(g, gt, T1, T1, k, each);
+    x64_v(&g->c, P(0xeb), T0, T0, T1);
+    x64_v(&g->c, 0x50 | OP_0F | (f.dbl ? OP_66 : 0), RAX, 0, T0);
+    x64_test_rr(&g->c, false, RAX, RAX);
+    return x64_jcc(&g->c, CC_NE);
+}
+
+static void multiply_extended(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
+    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), -1, -1 };
+    struct gen_stub *s;
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    s = gen_fp_slow(g, jump_if_huge(g, r.a, r.b, f), r);
+    x64_v(&g->c, form(f, 0x59), r.d, r.a, r.b);
+    s->from2 = gen_fp_jump_if_odd(g, r.d, f, true);
+    s->back = g->c.p;
+}
+
+/* FRECPS 2 - a * b, FRSQRTS (3 - a * b) / 2, rounded once: halving is exact here. */
+static void step(struct gen *g, bool halves)
+{
+    const struct ir_op *p = op(g);
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
+    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), -1, -1 };
+    struct gen_stub *s;
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    s = gen_fp_slow(g, jump_if_huge(g, r.a, r.b, f), r);
+    gen_fp_lit(g, 0x28 | OP_0F, r.d, 0, f, halves ? 0x40400000 : 0x40000000,
+               halves ? UINT64_C(0x4008000000000000) : UINT64_C(0x4000000000000000));
+    x64_v(&g->c, P38(0xbc + f.scalar) | x64_w(f.dbl), r.d, r.a, r.b);   /* vfnmadd231 */
+    if (halves) {
+        gen_fp_lit(g, form(f, 0x59), r.d, r.d, f, 0x3f000000, UINT64_C(0x3fe0000000000000));
+    }
+    s->back = g->c.p;
+}
+
 static void compare_to_mask(struct gen *g, unsigned predicate)
 {
     const struct ir_op *p = op(g);
-    struct fmt f = fmt_of(p->k >> 16);
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
     int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b), d = gen_vdef(g, g->i);
 
     x64_vi(&g->c, form(f, 0xc2), d, a, b, predicate);
-}
-
-/* ---- rounding and conversion ---- */
-/* The immediate of VROUND; -1 for round to nearest, ties away. */
-static int round_imm(unsigned x)
-{
-    static const int8_t rc[8] = { 0, 2, 1, 3, -1, -1, -1, 4 };
-
-    return rc[V_ROUND_OF(x)];
-}
-
-enum { ROUND_QUIET = 8 };
-
-static void vround(struct gen *g, struct fmt f, int d, int a, unsigned imm)
-{
-    if (f.scalar) {
-        x64_vi(&g->c, P3A(0x0a + f.dbl), d, a, a, imm);
-    } else {
-        x64_vi(&g->c, P3A(0x08 + f.dbl), d, 0, a, imm);
-    }
-}
-
-static const uint64_t sign_mask[2] = { UINT64_C(0x8000000080000000), UINT64_C(1) << 63 };
-
-static void lit_each(struct gen *g, unsigned o, int d, int a, struct fmt f, uint32_t s, uint64_t l)
-{
-    uint64_t k = f.dbl ? l : s | (uint64_t)s << 32;
-
-    gen_lit(g, o, d, a, k, f.scalar ? 0 : k);
-}
-
-/* d = a to the nearest integer, ties away from zero.  Jumps if there is a NaN or a number so
- * large that it has no fraction.  Raises nothing: every step is exact. */
-static uint8_t *round_ties_away(struct gen *g, struct fmt f, int d, int a)
-{
-    unsigned pd = f.dbl ? OP_66 : 0;
-    uint8_t *from;
-
-    gen_lit(g, 0x54 | OP_0F | pd, T0, a, abs_mask[f.dbl], abs_mask[f.dbl]);
-    lit_each(g, 0x28 | OP_0F, T1, 0, f, 0x4b000000, UINT64_C(0x4330000000000000));
-    if (f.scalar) {
-        x64_v(&g->c, 0x2e | OP_0F | pd, T1, 0, T0);
-        from = x64_jcc(&g->c, CC_BE);
-    } else {
-        x64_vi(&g->c, 0xc2 | OP_0F | pd, T1, T0, T1, 0x15);             /* NLT_UQ */
-        x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T1);
-        x64_test_rr(&g->c, false, RAX, RAX);
-        from = x64_jcc(&g->c, CC_NE);
-    }
-    vround(g, f, d, T0, 3 | ROUND_QUIET);
-    x64_v(&g->c, form(f, 0x5c), T0, T0, d);
-    lit_each(g, 0x28 | OP_0F, T1, 0, f, 0x3f000000, UINT64_C(0x3fe0000000000000));
-    x64_vi(&g->c, form(f, 0xc2), T0, T0, T1, 0x1d);                     /* GE_OQ: half or more */
-    lit_each(g, P(0xdb), T0, T0, f, 0x3f800000, UINT64_C(0x3ff0000000000000));
-    x64_v(&g->c, form(f, 0x58), d, d, T0);
-    gen_lit(g, P(0xdb), T0, a, sign_mask[f.dbl], sign_mask[f.dbl]);
-    x64_v(&g->c, P(0xeb), d, d, T0);
-    return from;
-}
-
-static void round_to_integral(struct gen *g)
-{
-    const struct ir_op *p = op(g);
-    uint32_t arg = p->k >> 16;
-    struct fmt f = fmt_of(arg);
-    struct regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-
-    r.d = gen_vdef(g, g->i);
-    gen_clobber_ef(g);
-    if (V_ROUND_OF(V_X(arg)) == FP_TIEAWAY) {
-        struct gen_stub *s = slow(g, NULL, r);
-        s->from = round_ties_away(g, f, r.d, r.a);
-        s->back = g->c.p;
-        return;
-    }
-    vround(g, f, r.d, r.a, round_imm(V_X(arg)) | (V_X(arg) & V_ROUND_EXACT ? 0 : ROUND_QUIET));
-    slow(g, jump_if_odd(g, r.d, f, false), r);
-}
-
-/* Between single and double. */
-static void convert(struct gen *g, unsigned o, bool to_dbl, bool scalar)
-{
-    const struct ir_op *p = op(g);
-    struct regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-    struct fmt to = { to_dbl, scalar };
-    int a = r.a;
-
-    r.d = gen_vdef(g, g->i);
-    gen_clobber_ef(g);
-    if (!scalar && to_dbl && (V_X(p->k >> 16) & 1)) {
-        x64_vi(&g->c, P(0x70), T0, 0, a, 0xee);
-        a = T0;
-    }
-    if (scalar && !to_dbl) {            /* what is above the result comes from the first one */
-        x64_v(&g->c, P(0xef), r.d, r.d, r.d);
-        x64_v(&g->c, o, r.d, r.d, a);
-    } else {
-        x64_v(&g->c, o, r.d, scalar ? a : 0, a);
-    }
-    slow(g, jump_if_odd(g, r.d, to, !to_dbl), r);
-}
-
-/* Lanes of single precision to int32. */
-static void to_int_lanes(struct gen *g)
-{
-    const struct ir_op *p = op(g);
-    uint32_t arg = p->k >> 16;
-    struct fmt f = fmt_of(arg);
-    int imm = round_imm(V_X(arg));
-    bool truncates = imm == 3;
-    struct regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-    int a = r.a;
-    struct gen_stub *s;
-
-    r.d = gen_vdef(g, g->i);
-    gen_clobber_ef(g);
-    if (!truncates) {
-        vround(g, f, T0, a, imm | ROUND_QUIET);
-        a = T0;
-    }
-    x64_v(&g->c, 0x5b | OP_0F | OP_F3, r.d, 0, a);                      /* vcvttps2dq */
-    gen_lit(g, P(0x76), T0, r.d, UINT64_C(0x8000000080000000), UINT64_C(0x8000000080000000));
-    x64_v(&g->c, 0x50 | OP_0F, RAX, 0, T0);
-    x64_test_rr(&g->c, false, RAX, RAX);
-    s = slow(g, x64_jcc(&g->c, CC_NE), r);
-    if (!truncates) {
-        vround(g, f, T0, r.a, imm);                                     /* IXC */
-    }
-    s->back = g->c.p;
-}
-
-static void from_int_lanes(struct gen *g, bool is_signed)
-{
-    const struct ir_op *p = op(g);
-    int a = gen_vuse(g, p->a), d = gen_vdef(g, g->i), t;
-
-    if (V_SIZE(p->k >> 16) == 3) {      /* two times int64 to double */
-        t = gen_tmp(g);
-        x64_v(&g->c, P(0x7e) | OP_W, a, 0, t);
-        x64_v(&g->c, P(0xef), d, d, d);
-        x64_v(&g->c, 0x2a | OP_0F | OP_F2 | OP_W, T0, d, t);
-        x64_vi(&g->c, P3A(0x16) | OP_W, a, 0, t, 1);
-        x64_v(&g->c, 0x2a | OP_0F | OP_F2 | OP_W, d, d, t);
-        x64_v(&g->c, P(0x14), d, T0, d);                                /* vunpcklpd */
-        return;
-    }
-    if (is_signed) {
-        x64_v(&g->c, 0x5b | OP_0F, d, 0, a);                            /* vcvtdq2ps */
-        return;
-    }
-    /* high × 65536 + low, of which only the sum is rounded */
-    x64_vi(&g->c, P(0x72), 2, T0, a, 16);
-    gen_lit(g, P(0xdb), T1, a, UINT64_C(0x0000ffff0000ffff), UINT64_C(0x0000ffff0000ffff));
-    x64_v(&g->c, 0x5b | OP_0F, T0, 0, T0);
-    x64_v(&g->c, 0x5b | OP_0F, T1, 0, T1);
-    gen_lit(g, 0x59 | OP_0F, T0, T0, UINT64_C(0x4780000047800000), UINT64_C(0x4780000047800000));
-    x64_v(&g->c, 0x58 | OP_0F, d, T0, T1);
-}
-
-/* ---- to and from general registers ---- */
-static void int_to_scalar(struct gen *g)
-{
-    const struct ir_op *p = op(g);
-    uint32_t arg = p->k >> 16;
-    bool dbl = V_SIZE(arg) == 3, is_u64 = (p->k & 0xffff) == VOP_ucvtf && V_INT_LG(V_X(arg)) == 3;
-    bool wide = V_INT_LG(V_X(arg)) == 3 || (p->k & 0xffff) == VOP_ucvtf;
-    int a = gen_use(g, p->a), d = gen_vdef(g, g->i);
-    struct gen_stub *s = NULL;
-
-    if (is_u64) {
-        gen_clobber_ef(g);
-        x64_test_rr(&g->c, true, a, a);
-        s = slow(g, x64_jcc(&g->c, CC_S), (struct regs){ T0, -1, -1, d });
-        s->a = a;
-    }
-    x64_v(&g->c, P(0xef), d, d, d);
-    x64_v(&g->c, 0x2a | OP_0F | (dbl ? OP_F2 : OP_F3) | x64_w(wide), d, d, a);
-    if (s) {
-        s->back = g->c.p;
-    }
-}
-
-/* Anything negative or out of range of unsigned goes the slow way before the host sees it. */
-static uint8_t *jump_if_not_unsigned(struct gen *g, int a, bool dbl, unsigned bits)
-{
-    x64_v(&g->c, P(0x7e) | x64_w(dbl), a, 0, RAX);
-    x64_shift_ri(&g->c, SH_SHR, dbl, RAX, dbl ? 52 : 23);
-    x64_alu_ri(&g->c, ALU_CMP, false, RAX, (dbl ? 1023 : 127) + bits);
-    return x64_jcc(&g->c, CC_AE);
-}
-
-static void scalar_to_int(struct gen *g)
-{
-    const struct ir_op *p = op(g);
-    uint32_t arg = p->k >> 16;
-    struct fmt f = fmt_of(arg);
-    bool is_signed = (p->k & 0xffff) == VOP_fcvts, wide = V_INT_LG(V_X(arg)) == 3;
-    int imm = round_imm(V_X(arg)), a = gen_vuse(g, p->a), from = a, d = gen_def(g, g->i), t = -1;
-    bool truncates = imm == 3;
-    unsigned cvt = 0x2c | OP_0F | (f.dbl ? OP_F2 : OP_F3);
-    struct gen_stub *s;
-
-    gen_clobber_ef(g);
-    if (!is_signed) {
-        s = slow(g, jump_if_not_unsigned(g, a, f.dbl, wide ? 63 : 32),
-                 (struct regs){ a, -1, -1, T0 });
-        x64_v(&g->c, cvt | OP_W, d, 0, a);
-    } else {
-        uint8_t *far = NULL;
-        if (imm < 0) {
-            t = gen_vtmp(g);
-            far = round_ties_away(g, f, t, a);
-            from = t;
-            imm = 0;                                    /* only for IXC */
-        } else if (!truncates) {
-            vround(g, f, T0, a, imm | ROUND_QUIET);
-            from = T0;
-        }
-        x64_v(&g->c, cvt | x64_w(wide), d, 0, from);
-        x64_alu_ri(&g->c, ALU_CMP, wide, d, 1);         /* overflows for INT_MIN only */
-        s = slow(g, x64_jcc(&g->c, CC_O), (struct regs){ a, -1, -1, T0 });
-        s->from2 = far;
-        if (!truncates) {
-            vround(g, f, T0, a, imm);                   /* IXC */
-        }
-    }
-    s->d1 = d;
-    s->back = g->c.p;
 }
 
 /* ---- comparison ---- */
@@ -609,42 +415,16 @@ static void compare_if(struct gen *g)
 }
 
 /* ---- which ---- */
-static bool int_native(uint64_t k, bool scalar)
-{
-    unsigned vop = k & 0xffff, x = V_X(k >> 16 & UINT32_MAX), size = V_SIZE(k >> 16);
-    bool to = vop == VOP_fcvts || vop == VOP_fcvtu;
-    int imm = round_imm(x);
-
-    if (V_INT_FBITS(x)) {
-        return false;
-    }
-    if (scalar) {
-        return V_INT_LG(x) >= 2 && (!to || imm == 3 ||
-                                    (vop == VOP_fcvts && V_ROUND_OF(x) <= FP_TIEAWAY));
-    }
-    if (V_INT_LG(x) != size) {
-        return false;
-    }
-    if (to) {
-        return size == 2 && vop == VOP_fcvts && imm >= 0 && imm < 4;
-    }
-    return size == 2 || vop == VOP_scvtf;
-}
-
-bool gen_fp_scalar_int(uint64_t k)
-{
-    uint32_t arg = k >> 16;
-
-    return V_SIZE(arg) >= 2 && V_LG(arg) == V_SIZE(arg) && int_native(k, true);
-}
-
 bool gen_fp_native(uint64_t k)
 {
     unsigned vop = k & 0xffff;
     uint32_t arg = k >> 16;
-    unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
+    unsigned size = V_SIZE(arg), lg = V_LG(arg);
     bool scalar = lg == size;
 
+    if (gen_cvt_native(vop, arg)) {
+        return true;
+    }
     if (size < 2 || (lg < 3 && !scalar)) {
         return false;
     }
@@ -652,17 +432,8 @@ bool gen_fp_native(uint64_t k)
     case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fsqrt: case VOP_fmla:
     case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
     case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
+    case VOP_fmulx: case VOP_frecps: case VOP_frsqrts:
         return true;
-    case VOP_frint:
-        return !(x >> 4) && V_ROUND_OF(x) != FP_ODD;
-    case VOP_fcvt:
-        return (size == 2 && x == 3) || (size == 3 && x == 2);
-    case VOP_fcvtl:
-        return size == 2 && lg == 4;
-    case VOP_fcvtn:
-        return size == 2 && lg == 3 && V_ROUND_OF(x) == V_ROUND_FPCR;
-    case VOP_scvtf: case VOP_ucvtf: case VOP_fcvts: case VOP_fcvtu:
-        return !scalar && int_native(k, false);
     default:
         return false;
     }
@@ -670,8 +441,6 @@ bool gen_fp_native(uint64_t k)
 
 static void primitive(struct gen *g)
 {
-    uint32_t arg = op(g)->k >> 16;
-
     switch (op(g)->k & 0x3fff) {
     case VOP_fadd: arithmetic(g, 0x58, false); break;
     case VOP_fsub: arithmetic(g, 0x5c, false); break;
@@ -684,20 +453,10 @@ static void primitive(struct gen *g)
     case VOP_fcmeq: compare_to_mask(g, 0x00); break;                    /* EQ_OQ */
     case VOP_fcmge: compare_to_mask(g, 0x0d); break;                    /* GE_OS */
     case VOP_fcmgt: compare_to_mask(g, 0x0e); break;                    /* GT_OS */
-    case VOP_frint: round_to_integral(g); break;
-    case VOP_fcvt:
-        if (V_SIZE(arg) == 2) {
-            convert(g, 0x5a | OP_0F | OP_F3, true, true);
-        } else {
-            convert(g, 0x5a | OP_0F | OP_F2, false, true);
-        }
-        break;
-    case VOP_fcvtl: convert(g, 0x5a | OP_0F, true, false); break;
-    case VOP_fcvtn: convert(g, P(0x5a), false, false); break;
-    case VOP_fcvts: to_int_lanes(g); break;
-    case VOP_scvtf: from_int_lanes(g, true); break;
-    case VOP_ucvtf: from_int_lanes(g, false); break;
-    default: assert(!"native floating-point primitive");
+    case VOP_fmulx: multiply_extended(g); break;
+    case VOP_frecps: step(g, false); break;
+    case VOP_frsqrts: step(g, true); break;
+    default: gen_cvt(g);
     }
 }
 
@@ -705,8 +464,8 @@ void gen_fp(struct gen *g)
 {
     switch (op(g)->op) {
     case IR_V1: case IR_V2: case IR_V3: primitive(g); break;
-    case IR_VI2F: int_to_scalar(g); break;
-    case IR_VF2I: scalar_to_int(g); break;
+    case IR_VI2F: gen_cvt_to_scalar(g); break;
+    case IR_VF2I: gen_cvt_from_scalar(g); break;
     case IR_VFCMP: compare(g); break;
     case IR_VFCCMP: compare_if(g); break;
     default: assert(!"floating-point operation");

@@ -3,8 +3,7 @@
  * dot products and hashes.  XMM14, XMM15 and the result register are free to use; the result
  * register is none of the operands. */
 #include "isa/emit_x64/gen_fp.h"
-
-#include "isa/a64/vecops.h"
+#include "isa/emit_x64/gen_vop.h"
 
 #include <assert.h>
 
@@ -31,10 +30,10 @@ bool gen_sat_native(unsigned vop, uint32_t arg)
     case VOP_shadd: case VOP_uhadd: case VOP_srhadd: case VOP_urhadd:
     case VOP_shsub: case VOP_uhsub:
         return size < 3;
-    case VOP_ushl:
-        return size >= 2;
-    case VOP_sshl:
-        return size == 2;
+    case VOP_ushl: case VOP_sshl:
+        return size >= 1;
+    case GEN_V_SQSHLI: case GEN_V_UQSHLI: case GEN_V_SQSHLUI:
+        return true;
     case VOP_sqxtn: case VOP_uqxtn: case VOP_sqxtun:
         return size < 2 && lg == 3;
     case VOP_sdot: case VOP_udot: case VOP_rbit:
@@ -45,6 +44,9 @@ bool gen_sat_native(unsigned vop, uint32_t arg)
         return size == 3;
     case VOP_pmull:
         return size == 3 && __builtin_cpu_supports("pclmul");
+    case VOP_sha1h: case VOP_sha1su0: case VOP_sha1su1:
+        return true;
+    case VOP_sha1c: case VOP_sha1p: case VOP_sha1m:
     case VOP_sha256h: case VOP_sha256h2: case VOP_sha256su0: case VOP_sha256su1:
         return __builtin_cpu_supports("sha");
     default:
@@ -286,11 +288,103 @@ static void halve_u32(struct gen *g, unsigned vop, int d, int a, int b)
     }
 }
 
+/* ---- saturating shift to the left by n: what is too large is cut to what just fits, and gets
+ * ones for the zeroes that are shifted in ---- */
+static void shift_saturating(struct gen *g, unsigned vop, uint32_t arg, int d, int a)
+{
+    static const uint32_t max_s[3] = { P38(0x3c), P(0xee), P38(0x3d) };
+    static const uint32_t min_s[3] = { P38(0x38), P(0xea), P38(0x39) };
+    static const uint32_t min_u[3] = { P(0xda), P38(0x3a), P38(0x3b) };
+    static const uint32_t gt[3] = { P(0x64), P(0x65), P(0x66) };
+    unsigned size = V_SIZE(arg), lg = V_LG(arg), n = V_X(arg);
+    uint64_t max = min_of(size) - 1, all = 2 * max + 1, hi = all >> n;
+    uint64_t fill = (UINT64_C(1) << n) - 1;
+    int64_t lo = 0;
+
+    if (vop == GEN_V_UQSHLI) {
+        with(g, min_u[size], 15, a, size, hi);
+        vv(g, OP_XOR, 14, 15, a);
+        with(g, op_eq[size], d, 14, size, 0);
+        with(g, OP_ANDN, d, d, size, fill);
+    } else {
+        if (vop == GEN_V_SQSHLI) {
+            hi = max >> n;
+            lo = -(int64_t)min_of(size) >> n;
+        } else if (hi > max) {
+            hi = max;
+        }
+        with(g, max_s[size], 15, a, size, lo);
+        with(g, min_s[size], 15, 15, size, hi);
+        vv(g, OP_XOR, 14, 15, a);
+        with(g, gt[size], d, a, size, hi);
+        with(g, OP_AND, d, d, size, fill);
+    }
+    shift(g, size ? size : 1, 6, 15, 15, n);
+    if (size == 0) {
+        with(g, OP_AND, 15, 15, 0, all << n);
+    }
+    vv(g, OP_OR, d, d, 15);
+    if (lg < 4) {
+        gen_keep_low(g, d, d, 1u << lg);
+    }
+    qc_if(g, 14, lg);
+}
+
 /* ---- shifts by register: by the low byte, signed ---- */
-static void shift_by(struct gen *g, bool is_signed, unsigned size, int d, int a, int b)
+/* d = a shifted to the left by s, or where s is negative to the right by -s; size 2 and 3.
+ * Destroys s. */
+static void shift_lanes(struct gen *g, bool is_signed, unsigned size, int d, int a, int s, int t)
 {
     unsigned w = size == 3 ? OP_W : 0;
 
+    vv(g, OP_XOR, t, t, t);
+    vv(g, op_sub[size], t, t, s);
+    vv(g, P38(0x47) | w, d, a, s);                                      /* vpsllv */
+    if (!is_signed) {
+        vv(g, P38(0x45) | w, t, a, t);                                  /* vpsrlv */
+        vv(g, OP_OR, d, d, t);
+        return;
+    }
+    if (size == 2) {
+        vv(g, P38(0x46), t, a, t);                                      /* vpsravd */
+    } else {                            /* x ^ sign, as unsigned, ^ sign */
+        int sign = gen_vtmp(g), x = gen_vtmp(g);
+        vv(g, OP_XOR, sign, sign, sign);
+        vv(g, P38(0x37), sign, sign, a);
+        vv(g, OP_XOR, x, a, sign);
+        vv(g, P38(0x45) | w, t, x, t);
+        vv(g, OP_XOR, t, t, sign);
+    }
+    vi(g, P3A(size == 2 ? 0x4a : 0x4b), d, d, t, s << 4);               /* vblendvp: negative */
+}
+
+/* Halfwords in two halves, as words. */
+static void shift_halfwords(struct gen *g, bool is_signed, int d, int a, int b)
+{
+    int by = gen_vtmp(g), x = gen_vtmp(g), half = gen_vtmp(g);
+    unsigned extend = P38(is_signed ? 0x23 : 0x33);
+
+    shift(g, 1, 6, by, b, 8);
+    shift(g, 1, 4, by, by, 8);
+    vv(g, P38(0x23), 15, 0, by);                                        /* vpmovsxwd */
+    vv(g, extend, x, 0, a);
+    shift_lanes(g, is_signed, 2, half, x, 15, 14);
+    vi(g, P(0x70), 15, 0, by, 0xee);
+    vv(g, P38(0x23), 15, 0, 15);
+    vi(g, P(0x70), x, 0, a, 0xee);
+    vv(g, extend, x, 0, x);
+    shift_lanes(g, is_signed, 2, d, x, 15, 14);
+    with(g, OP_AND, half, half, 2, UINT16_MAX);
+    with(g, OP_AND, d, d, 2, UINT16_MAX);
+    vv(g, P38(0x2b), d, half, d);                                       /* vpackusdw */
+}
+
+static void shift_by(struct gen *g, bool is_signed, unsigned size, int d, int a, int b)
+{
+    if (size == 1) {
+        shift_halfwords(g, is_signed, d, a, b);
+        return;
+    }
     if (size == 2) {
         shift(g, 2, 6, 15, b, 24);
         shift(g, 2, 4, 15, 15, 24);
@@ -298,16 +392,7 @@ static void shift_by(struct gen *g, bool is_signed, unsigned size, int d, int a,
         gen_lit(g, P38(0x00), 15, b, UINT64_C(0x0800), 0);              /* vpshufb */
         vv(g, P38(0x22), 15, 0, 15);                                    /* vpmovsxbq */
     }
-    vv(g, OP_XOR, 14, 14, 14);
-    vv(g, op_sub[size], 14, 14, 15);
-    vv(g, P38(0x47) | w, d, a, 15);                                     /* vpsllv */
-    if (is_signed) {
-        vv(g, P38(0x46), 14, a, 14);                                    /* vpsravd */
-        vi(g, P3A(0x4a), d, d, 14, 15 << 4);                            /* vblendvps: negative */
-    } else {
-        vv(g, P38(0x45) | w, 14, a, 14);                                /* vpsrlv */
-        vv(g, OP_OR, d, d, 14);
-    }
+    shift_lanes(g, is_signed, size, d, a, 15, 14);
 }
 
 /* ---- others ---- */
@@ -393,6 +478,56 @@ static void sha256(struct gen *g, unsigned vop, int d, int a, int b, int c)
     }
 }
 
+/* ---- SHA-1 ---- */
+/* d = each word of a turned to the left; t is scratch */
+static void rotate(struct gen *g, unsigned n, int d, int a, int t)
+{
+    shift(g, 2, 2, t, a, 32 - n);
+    shift(g, 2, 6, d, a, n);
+    vv(g, OP_OR, d, d, t);
+}
+
+/* SHA1RNDS4 has A in the highest lane, E in the sum with the first word, and adds the constant of
+ * its function itself. */
+static void sha1_rounds(struct gen *g, unsigned function, int d, int a, int b, int c)
+{
+    static const uint32_t constant[3] = { 0x5a827999, 0x6ed9eba1, 0x8f1bbcdc };
+
+    vi(g, P(0x70), d, 0, a, 0x1b);
+    vi(g, P(0x70), 15, 0, c, 0x1b);
+    shift(g, 3, 7, 14, b, 12);                                          /* vpslldq */
+    vv(g, P(0xfe), 15, 15, 14);
+    with(g, P(0xfa), 15, 15, 2, constant[function]);
+    x64_rr(&g->c, 0xcc | OP_0F3A, d, 15);
+    x64_b(&g->c, function);
+    vi(g, P(0x70), d, 0, d, 0x1b);
+}
+
+static void sha1(struct gen *g, unsigned vop, int d, int a, int b, int c)
+{
+    switch (vop) {
+    case VOP_sha1c: sha1_rounds(g, 0, d, a, b, c); break;
+    case VOP_sha1p: sha1_rounds(g, 1, d, a, b, c); break;
+    case VOP_sha1m: sha1_rounds(g, 2, d, a, b, c); break;
+    case VOP_sha1h:
+        rotate(g, 30, d, a, 15);
+        gen_keep_low(g, d, d, 4);
+        break;
+    case VOP_sha1su0:
+        vi(g, P(0xc6), 15, a, b, 1);                                    /* vshufpd */
+        vv(g, OP_XOR, 15, 15, a);
+        vv(g, OP_XOR, d, 15, c);
+        break;
+    default:                            /* the last word of T gets the first one, turned by 2 */
+        shift(g, 3, 3, 14, b, 4);
+        vv(g, OP_XOR, 14, 14, a);
+        rotate(g, 1, d, 14, 15);
+        shift(g, 3, 7, 14, 14, 12);
+        rotate(g, 2, 14, 14, 15);
+        vv(g, OP_XOR, d, d, 14);
+    }
+}
+
 void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c)
 {
     unsigned size = V_SIZE(arg), lg = V_LG(arg);
@@ -424,6 +559,13 @@ void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int
         vv(g, P38(0x37), 14, 14, a);
         vv(g, OP_XOR, d, a, 14);
         vv(g, P(0xfb), d, d, 14);
+        break;
+    case GEN_V_SQSHLI: case GEN_V_UQSHLI: case GEN_V_SQSHLUI:
+        shift_saturating(g, vop, arg, d, a);
+        break;
+    case VOP_sha1c: case VOP_sha1p: case VOP_sha1m: case VOP_sha1h: case VOP_sha1su0:
+    case VOP_sha1su1:
+        sha1(g, vop, d, a, b, c);
         break;
     case VOP_sha256h: case VOP_sha256h2: case VOP_sha256su0: case VOP_sha256su1:
         sha256(g, vop, d, a, b, c);

@@ -50,7 +50,9 @@ bool gen_simd_native(unsigned vop, uint32_t arg)
         return lg >= 3;
     case VOP_uxtl: case VOP_sxtl:
         return size < 3 && lg == 4;
-    case GEN_V_BLEND: case GEN_V_INSERT: case GEN_V_PAIRS:
+    case VOP_clz:
+        return size < 3 && lg >= 3;
+    case GEN_V_BLEND: case GEN_V_INSERT: case GEN_V_PAIRS: case GEN_V_SHUFFLE:
         return true;
     case VOP_aese: case VOP_aesd: case VOP_aesmc: case VOP_aesimc:
         return __builtin_cpu_supports("aes");
@@ -370,16 +372,45 @@ static void cnt(struct gen *g, int d, int a)
     vv(g, P(0xfc), d, d, 14);
 }
 
+/* By a look-up of each half of a byte, the smaller of the two; then pairs of bytes and pairs of
+ * pairs: the lower half counts if the upper one is all zeroes. */
+static void clz(struct gen *g, unsigned size, int d, int a)
+{
+    gen_lit(g, P(0xdb), 15, a, each_byte(15), each_byte(15));
+    gen_vconst(g, d, UINT64_C(0x0505050506060708), UINT64_C(0x0404040404040404));
+    vv(g, P38(0x00), d, d, 15);
+    shift(g, 1, 2, 15, a, 4);
+    gen_lit(g, P(0xdb), 15, 15, each_byte(15), each_byte(15));
+    gen_vconst(g, 14, UINT64_C(0x0101010102020308), UINT64_C(0));
+    vv(g, P38(0x00), 14, 14, 15);
+    vv(g, P(0xda), d, d, 14);                                           /* vpminub */
+    for (unsigned s = 1; s <= size; s++) {
+        uint64_t bits = 8u << (s - 1), full = s == 1 ? each_byte(1) & UINT64_C(0x00ff00ff00ff00ff)
+                                                     : UINT64_C(0x0000000100000001);
+        shift(g, s, 2, 14, d, bits);
+        gen_lit(g, s == 1 ? P(0x75) : P(0x76), 15, 14, full * bits, full * bits);
+        isolate(g, s - 1, false, d, d);
+        vv(g, P(0xdb), 15, 15, d);
+        vv(g, s == 1 ? P(0xfd) : P(0xfe), d, 14, 15);
+    }
+}
+
 /* VPSHUFB makes zero of an index with bit 7: adding 0x70 with saturation sets it from 16 on. */
 static void tbx(struct gen *g, unsigned first, int d, int a, int b, int c)
 {
+    const struct ir_op *other = &g->ir->op[g->ir->op[g->i].c];
+    bool c_is_zero = other->op == IR_VCONST && !other->k && !other->k2;
+
     if (first) {
         gen_vconst(g, 15, each_byte(first), each_byte(first));
         vv(g, P(0xf8), 14, b, 15);
         b = 14;
     }
-    gen_vconst(g, 15, each_byte(0x70), each_byte(0x70));
-    vv(g, P(0xdc), 15, b, 15);                                          /* vpaddusb */
+    gen_lit(g, P(0xdc), 15, b, each_byte(0x70), each_byte(0x70));       /* vpaddusb */
+    if (c_is_zero) {
+        vv(g, P38(0x00), d, a, 15);
+        return;
+    }
     vv(g, P38(0x00), 14, a, 15);
     vi(g, P3A(0x4c), d, 14, c, 15 << 4);                                /* vpblendvb */
 }
@@ -447,6 +478,8 @@ bool gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, in
     case VOP_uxtl: case VOP_sxtl: extend(g, vop == VOP_sxtl, size, x, d, a); break;
     case VOP_aese: case VOP_aesd: case VOP_aesmc: case VOP_aesimc: aes(g, vop, d, a, b); break;
     case GEN_V_BLEND: vi(g, P3A(0x4c), d, c, b, a << 4); break;         /* vpblendvb */
+    case VOP_clz: clz(g, size, d, a); break;
+    case GEN_V_SHUFFLE: vv(g, P38(0x00), d, a, b); break;
     case GEN_V_INSERT: insert(g, size, x & 15, x >> 4, d, a, b); break;
     case GEN_V_PAIRS: pairs(g, x, size, d, a, b); break;
     default: assert(!"native vector primitive");

@@ -225,6 +225,7 @@ static unsigned primitive_bytes(unsigned vop, uint32_t arg)
     switch (vop) {
     case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fmax: case VOP_fmin:
     case VOP_fmaxnm: case VOP_fminnm: case VOP_fmla: case VOP_fsqrt: case VOP_frint:
+    case VOP_fmulx: case VOP_fcvtn:
         return 1u << V_LG(arg);         /* not comparisons: zeroes are equal */
     case VOP_xtn: case VOP_sqxtn: case VOP_uqxtn: case VOP_sqxtun:
         return 8;
@@ -340,7 +341,7 @@ static void lower(struct gen *g)
         }
     }
     if (vop >= VOP_aese) {
-        return;                         /* cryptography and compositions: always 16 bytes */
+        return;                         /* cryptography and compositions */
     }
     if (lg < 4 && !zero_above && !(keeps_zero(vop) && (a < 0 || gen_vec_bytes(g->ir, p->a) <= 1u << lg) &&
                     (b < 0 || gen_vec_bytes(g->ir, p->b) <= 1u << lg) &&
