@@ -169,6 +169,7 @@ static void step(struct prog *p)
     if (!aligned && !pick(p, 4)) {                          /* add x, x, index */
         emit(p, 0x8b000000 | role[GEN_INDEX + pick(p, 2)] << 16 | reg << 5 | reg);
     } else {
+        aligned &= p->g->for_qemu || pick(p, 6);            /* QEMU 7.2 has no LSE2 */
         emit(p, w | (aligned ? imm & 0x1f0 : imm) << 10 | reg << 5 | reg);
     }
 }
@@ -345,13 +346,26 @@ static void branch_over(struct prog *p, unsigned want)
     aim(p, over, p->n);
 }
 
+/* Mostly not before some turn of some loop. */
 static void leave_loop(struct prog *p)
 {
-    unsigned to = pick(p, p->depth + 1);
+    unsigned to = pick(p, p->depth + 1), t = gen_spare(p->g);
     struct fixes *f = to < p->depth ? &p->level[to].exits : &p->end;
 
-    if (f->n < FIXES_MAX) {
+    if (f->n == FIXES_MAX) {
+        return;
+    }
+    if (!p->depth || !pick(p, 4)) {
         fix_later(f, branch_any(p));
+        return;
+    }
+    unsigned c = p->g->role[GEN_COUNTER + pick(p, p->depth)];
+    if (pick(p, 2)) {
+        emit(p, 0x51000000 | pick(p, 8) << 10 | c << 5 | t);        /* sub w; cbz */
+        fix_later(f, emit(p, 0x34000000 | t));
+    } else {
+        emit(p, 0x7100001f | pick(p, 8) << 10 | c << 5);            /* cmp w; b.eq */
+        fix_later(f, emit(p, 0x54000000));
     }
 }
 

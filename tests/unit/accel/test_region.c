@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Regions (hot loops translated again) and code that changes: by the loop itself, by another vCPU,
+ * while the region runs; one page of code at two addresses; ways into the head. */
+#include "accel/jit/jit.h"
+
+#include "../check.h"
+#include "../isa/flat.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <time.h>
+
+enum {
+    TABLES = 0x10000, VECTORS = 0x20000,
+    CODE = 0x40000,             /* a page, also at ALIAS */
+    CODE2 = 0x41000,
+    PAGES = 0x200000,           /* 16 by level 3, the last one missing */
+    ALIAS = 0x400000,           /* distance of an address with the memory of RAM, by pages */
+};
+#define WFI 0xd503207fu
+#define ADD_X0(n) (0x91000000u | (uint32_t)(n) << 10)           /* add x0, x0, #n */
+#define MOVZ(reg, n) (0xd2800000u | (uint32_t)(n) << 5 | (reg))
+#define LDR(to, base) (0xf9400000u | (base) << 5 | (to))
+#define STR(from, base) (0xf9000000u | (base) << 5 | (from))
+#define SUBS_X1 0xf1000421u                                     /* subs x1, x1, #1 */
+#define B_NE(words) (0x54000001u | ((uint32_t)(words) & 0x7ffff) << 5)
+#define B(words) (0x14000000u | ((uint32_t)(words) & 0x3ffffff))
+
+static struct jit *jit;
+static struct flat *f;
+static void (*on_device)(void);         /* a store to address 0 */
+
+static void stop_wait(void *ctx, bool is_wfi)
+{
+    ((struct flat *)ctx)->cpu.poll |= 4;
+}
+
+static void icache(void *ctx, uint64_t gpa, uint64_t bytes)
+{
+    jit_invalidate(jit, gpa, bytes);
+}
+
+static enum a64_bus_result device_write(void *ctx, uint64_t gpa, unsigned bytes, uint64_t v)
+{
+    if (on_device) {
+        on_device();
+    }
+    return A64_BUS_OK;
+}
+
+static uint64_t *page_entry(unsigned i)
+{
+    return flat_dword(f, FLAT_RAM + TABLES + 0x2000 + i * 8);
+}
+
+static void machine(void)
+{
+    struct a64_cpu *c;
+    uint64_t l1 = FLAT_RAM + TABLES, l2 = l1 + 4096, l3 = l2 + 4096;
+
+    f = flat_new("max");
+    c = &f->cpu;
+    c->bus.wait_for_event = stop_wait;
+    c->bus.icache_local = icache;
+    c->bus.mmio_write = device_write;
+    *flat_dword(f, l1) = 1 << 10 | 1;                   /* Device memory */
+    *flat_dword(f, l1 + 8) = l2 | 3;
+    *flat_dword(f, l2) = FLAT_RAM | 0x705;              /* AF, ISH, Normal memory, RW */
+    *flat_dword(f, l2 + 8) = l3 | 3;
+    *flat_dword(f, l2 + 16) = FLAT_RAM | 0x705;         /* ALIAS */
+    for (unsigned i = 0; i < 15; i++) {
+        *page_entry(i) = (FLAT_RAM + PAGES + i * 4096) | 0x707;
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        *flat_word(f, FLAT_RAM + VECTORS + i * 0x80) = WFI;
+    }
+    c->ttbr0_el1 = c->ttbr1_el1 = l1;
+    c->mair_el1 = 0xff00;
+    c->tcr_el1 = 25 | UINT64_C(25) << 16 | UINT64_C(2) << 30 | 0x3500 | UINT64_C(0x3500) << 16;
+    c->sctlr_el1 |= 1;
+    c->cpacr_el1 = 3u << 20;
+    c->vbar_el1 = FLAT_RAM + VECTORS;
+    a64_regime_update(c);
+}
+
+static uint64_t regions(void)
+{
+    struct jit_stats s;
+
+    jit_stats(jit, &s);
+    return s.regions;
+}
+
+/* The words at `at`; what was translated of it is gone. */
+static void put(uint32_t at, const uint32_t *word, unsigned bytes)
+{
+    memcpy(flat_word(f, FLAT_RAM + at), word, bytes);
+    jit_invalidate(jit, FLAT_RAM + at, bytes);
+}
+#define PUT(at, ...) do { \
+        const uint32_t w_[] = { __VA_ARGS__ }; \
+        put(at, w_, sizeof(w_)); \
+    } while (0)
+
+static void run(uint64_t pc)
+{
+    f->cpu.pc = pc;
+    f->cpu.poll = 0;
+    f->cpu.el = 1;
+    jit_run(jit, &f->cpu);
+}
+
+/* ---- a loop that changes itself ---- */
+static void test_changes_itself(void)
+{
+    uint64_t before = regions();
+    uint64_t *x = f->cpu.x;
+
+    for (unsigned turn = 0; turn < 3; turn++) {
+        PUT(CODE, ADD_X0(1),
+            0xeb02003f,                 /* cmp x1, x2 */
+            B_NE(7),
+            0xb9000064,                 /* str w4, [x3] */
+            0xd50b7b23,                 /* dc cvau, x3 */
+            0xd5033b9f,                 /* dsb ish */
+            0xd50b7523,                 /* ic ivau, x3 */
+            0xd5033b9f,
+            0xd5033fdf,                 /* isb */
+            SUBS_X1, B_NE(-10), WFI);
+        x[0] = 0;
+        x[1] = 100;
+        x[2] = 40;
+        x[3] = FLAT_RAM + CODE + (turn == 2 ? ALIAS : 0);
+        x[4] = ADD_X0(16);
+        run(FLAT_RAM + CODE);
+        CHECK(x[0] == 61 + 39 * 16, "x0 %" PRIu64, x[0]);
+    }
+    CHECK(regions() >= before + 3, "the loop before and after the change");
+}
+
+/* ---- a device that has the region dropped while it runs ---- */
+static unsigned drop_at, drop_kind, device_n;
+
+static void drop(void)
+{
+    if (++device_n != drop_at) {
+        return;
+    }
+    *flat_word(f, FLAT_RAM + CODE) = ADD_X0(2);
+    if (drop_kind == 0) {
+        jit_invalidate_page(jit, FLAT_RAM + CODE);
+    } else if (drop_kind == 1) {
+        jit_invalidate(jit, 0, ~UINT64_C(0));
+    } else {
+        jit_flush(jit);
+    }
+}
+
+static void test_dropped_while_running(void)
+{
+    uint64_t *x = f->cpu.x;
+
+    on_device = drop;
+    for (drop_kind = 0; drop_kind < 3; drop_kind++) {
+        PUT(CODE, ADD_X0(1), STR(1, 5), SUBS_X1, B_NE(-3), WFI);
+        device_n = 0;
+        drop_at = 50;
+        x[0] = x[5] = 0;
+        x[1] = 100;
+        run(FLAT_RAM + CODE);
+        /* It may finish the old code, as there is no barrier in the loop, but not skip a turn. */
+        CHECK(device_n == 100 && x[0] >= 100 && x[0] <= 150, "x0 %" PRIu64, x[0]);
+        x[0] = 0;
+        x[1] = 100;
+        run(FLAT_RAM + CODE);
+        CHECK(x[0] == 200, "kind %u: x0 %" PRIu64, drop_kind, x[0]);
+    }
+    on_device = NULL;
+}
+
+/* ---- one page of code at two addresses ---- */
+static void test_aliases(void)
+{
+    uint64_t *x = f->cpu.x, before;
+
+    PUT(CODE, 0x10000006,               /* adr x6, . */
+        0xf8408507,                     /* ldr x7, [x8], #8 */
+        ADD_X0(1), SUBS_X1, B_NE(-4), WFI);
+    before = regions();
+    for (unsigned turn = 0; turn < 6; turn++) {
+        uint64_t at = FLAT_RAM + CODE + (turn & 1 ? ALIAS : 0);
+        x[0] = 0;
+        x[1] = 100;
+        x[8] = FLAT_RAM + PAGES;
+        run(at);
+        CHECK(x[6] == at && x[0] == 100 && f->cpu.pc == at + 24, "x6 %" PRIx64, x[6]);
+        /* A fault in the middle: 20 turns until the page that is missing. */
+        x[0] = 0;
+        x[1] = 100;
+        x[8] = FLAT_RAM + PAGES + 15 * 4096 - 20 * 8;
+        run(at);
+        CHECK(f->cpu.elr_el1 == at + 4 && x[0] == 20 && x[1] == 80 && x[6] == at &&
+              x[8] == FLAT_RAM + PAGES + 15 * 4096 && f->cpu.far_el1 == x[8],
+              "elr %" PRIx64 " x0 %" PRIu64, f->cpu.elr_el1, x[0]);
+    }
+    CHECK(regions() == before + 1, "both addresses share it");
+}
+
+/* ---- the address gets other code ---- */
+static void test_remapped(void)
+{
+    const uint32_t code[] = { ADD_X0(1), SUBS_X1, B_NE(-2), WFI };
+    uint64_t va = FLAT_RAM + PAGES + 4 * 4096, *x = f->cpu.x;
+
+    memcpy(flat_word(f, FLAT_RAM + PAGES + 4 * 4096), code, sizeof(code));
+    memcpy(flat_word(f, FLAT_RAM + PAGES + 5 * 4096), code, sizeof(code));
+    *flat_word(f, FLAT_RAM + PAGES + 5 * 4096) = ADD_X0(3);
+    for (unsigned turn = 0; turn < 4; turn++) {
+        *page_entry(4) = (FLAT_RAM + PAGES + (4 + turn % 2) * 4096) | 0x707;
+        a64_tlb_drop_va(f->cpu.tlb, va, 1, 0, true);
+        x[0] = 0;
+        x[1] = 50;
+        run(va);
+        CHECK(x[0] == (turn % 2 ? 150 : 50), "turn %u: x0 %" PRIu64, turn, x[0]);
+    }
+    *page_entry(4) = (FLAT_RAM + PAGES + 4 * 4096) | 0x707;
+    a64_tlb_drop_all(f->cpu.tlb);
+}
+
+/* The data's page is mapped elsewhere in the middle of the loop: what a region knows of pages
+ * goes with the TLB. */
+static void remap(void)
+{
+    if (++device_n == 30) {
+        *page_entry(2) = (FLAT_RAM + PAGES + 3 * 4096) | 0x707;
+        a64_tlb_drop_va(f->cpu.tlb, FLAT_RAM + PAGES + 2 * 4096, 1, 0, true);
+    }
+}
+
+static void test_data_remapped(void)
+{
+    uint64_t *x = f->cpu.x, *a = flat_dword(f, FLAT_RAM + PAGES + 2 * 4096);
+
+    for (unsigned i = 0; i < 512; i++) {
+        a[i] = 1;
+        a[512 + i] = 1000;
+    }
+    PUT(CODE, 0xf8408507,               /* ldr x7, [x8], #8 */
+        0x8b070000,                     /* add x0, x0, x7 */
+        0xf8008528,                     /* str x8, [x9], #8 */
+        STR(1, 5), SUBS_X1, B_NE(-5), WFI);
+    on_device = remap;
+    device_n = 0;
+    x[0] = x[5] = 0;
+    x[1] = 100;
+    x[8] = FLAT_RAM + PAGES + 2 * 4096;
+    x[9] = x[8] + 1024;
+    run(FLAT_RAM + CODE);
+    on_device = NULL;
+    CHECK(x[0] == 30 + 70 * 1000, "x0 %" PRIu64, x[0]);
+    CHECK(a[128 + 29] != 1 && a[128 + 30] == 1 && a[512 + 128 + 29] == 1000 &&
+          a[512 + 128 + 30] == FLAT_RAM + PAGES + 2 * 4096 + 31 * 8, "stores go there, too");
+    *page_entry(2) = (FLAT_RAM + PAGES + 2 * 4096) | 0x707;
+    a64_tlb_drop_all(f->cpu.tlb);
+}
+
+/* ---- ways into the head ---- */
+static void test_ways_in(void)
+{
+    uint64_t *x = f->cpu.x;
+
+    /* x9 turns: by falling in, by a branch from another page and by register. */
+    PUT(CODE, MOVZ(1, 10),
+        ADD_X0(1), SUBS_X1, B_NE(-2),   /* the loop, at +4 */
+        0xb500006b,                     /* cbnz x11, +3 */
+        MOVZ(11, 1), B((CODE2 - CODE) / 4 - 6),
+        0xf1000d7f,                     /* cmp x11, #3 */
+        0x54000080,                     /* b.eq +4 */
+        MOVZ(11, 3), MOVZ(1, 10), 0xd61f0140,   /* br x10 */
+        MOVZ(11, 0), 0xf1000529,        /* subs x9, x9, #1 */
+        B_NE(-14), WFI);
+    PUT(CODE2, MOVZ(1, 10), B((CODE - CODE2) / 4));
+    x[0] = x[11] = 0;
+    x[9] = 20;
+    x[10] = FLAT_RAM + CODE + 4;
+    run(FLAT_RAM + CODE);
+    CHECK(x[0] == 20 * 3 * 10, "x0 %" PRIu64, x[0]);
+    /* The other page's code and the jump cache go on leading to what is stale now. */
+    PUT(CODE + 4, ADD_X0(2));
+    x[0] = x[11] = 0;
+    x[9] = 20;
+    run(FLAT_RAM + CODE2);
+    CHECK(x[0] == 20 * 3 * 20, "x0 %" PRIu64, x[0]);
+}
+
+/* Data next to the code: nothing is translated again. */
+static void test_near_data(void)
+{
+    struct jit_stats before, after;
+    uint64_t *x = f->cpu.x;
+
+    PUT(CODE, 0xf8008440,               /* str x0, [x2], #8 */
+        ADD_X0(1), SUBS_X1, B_NE(-3), WFI);
+    x[0] = 0;
+    x[1] = 100;
+    x[2] = FLAT_RAM + CODE + 0x100;
+    jit_stats(jit, &before);
+    run(FLAT_RAM + CODE);
+    x[1] = 100;
+    run(FLAT_RAM + CODE);
+    jit_stats(jit, &after);
+    CHECK(x[0] == 200 && *flat_dword(f, FLAT_RAM + CODE + 0x100 + 150 * 8) == 150);
+    CHECK(after.invalidated == before.invalidated && after.regions == before.regions + 1);
+}
+
+/* ---- another vCPU changes the code ---- */
+
+/* A loop without end gets an exit, and an interrupt makes everybody look. */
+static void *patch_and_kick(void *arg)
+{
+    struct timespec t = { .tv_nsec = 3000000 };
+
+    nanosleep(&t, NULL);
+    __atomic_store_n(flat_word(f, FLAT_RAM + CODE + 4), WFI, __ATOMIC_SEQ_CST);
+    jit_invalidate(jit, FLAT_RAM + CODE + 4, 4);
+    __atomic_fetch_or(&f->cpu.poll, 8, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void test_exit_patched_in(void)
+{
+    pthread_t thread;
+
+    PUT(CODE, ADD_X0(1), 0xd503201f, B(-2));
+    f->cpu.x[0] = 0;
+    pthread_create(&thread, NULL, patch_and_kick, NULL);
+    run(FLAT_RAM + CODE);
+    pthread_join(thread, NULL);
+    if (!(f->cpu.poll & 4)) {
+        run(f->cpu.pc);
+    }
+    CHECK(f->cpu.poll == 4 && f->cpu.pc == FLAT_RAM + CODE + 8, "pc %" PRIx64, f->cpu.pc);
+}
+
+/* Versions: code is changed and invalidated, then its version is published.  Whoever has read the
+ * version and executed ISB must not see older code, in blocks or in the region of the inner loop. */
+enum { VERSIONS = 2000 };
+
+static void *publish(void *arg)
+{
+    for (unsigned i = 1; i <= VERSIONS; i++) {
+        struct timespec t = { .tv_nsec = 20000 };
+        __atomic_store_n(flat_word(f, FLAT_RAM + CODE + 8), MOVZ(2, i), __ATOMIC_SEQ_CST);
+        __atomic_store_n(flat_word(f, FLAT_RAM + CODE + 24), MOVZ(4, i), __ATOMIC_SEQ_CST);
+        jit_invalidate(jit, FLAT_RAM + CODE, 64);
+        __atomic_store_n(flat_dword(f, FLAT_RAM + PAGES), i, __ATOMIC_SEQ_CST);
+        for (unsigned k = 0; k < sizeof(f->cpu.jit_heat) / sizeof(f->cpu.jit_heat[0]); k++) {
+            __atomic_store_n(&f->cpu.jit_heat[k], 2, __ATOMIC_RELAXED);
+        }
+        nanosleep(&t, NULL);
+    }
+    return NULL;
+}
+
+static void test_versions(void)
+{
+    uint64_t *x = f->cpu.x, before = regions();
+    pthread_t thread;
+
+    *flat_dword(f, FLAT_RAM + PAGES) = 0;
+    PUT(CODE, 0xc8dffcc3,               /* ldar x3, [x6] */
+        0xd5033fdf,                     /* isb */
+        MOVZ(2, 0),
+        0xeb03005f,                     /* cmp x2, x3 */
+        0x54000143,                     /* b.lo bad */
+        MOVZ(1, 20),
+        MOVZ(4, 0),                     /* inner loop */
+        0xeb03009f,                     /* cmp x4, x3 */
+        0x540000c3,                     /* b.lo bad */
+        SUBS_X1, B_NE(-4),
+        0xf11f407f,                     /* cmp x3, #VERSIONS */
+        B_NE(-12), WFI,
+        MOVZ(0, 1), WFI);               /* bad */
+    x[0] = 0;
+    x[6] = FLAT_RAM + PAGES;
+    pthread_create(&thread, NULL, publish, NULL);
+    run(FLAT_RAM + CODE);
+    pthread_join(thread, NULL);
+    CHECK(x[0] == 0 && x[2] == VERSIONS && x[4] == VERSIONS,
+          "x2 %" PRIu64 " x4 %" PRIu64 " of version %" PRIu64 ", turn %" PRIu64, x[2], x[4], x[3],
+          x[1]);
+    CHECK(regions() > before + 10, "the inner loop, many times: %" PRIu64, regions() - before);
+}
+
+int main(void)
+{
+    for (unsigned sync = 0; sync < 2; sync++) {
+        jit = jit_new(&(struct jit_options){ .hot_runs = 2, .regions_sync = sync }, NULL);
+        if (!jit) {
+            return 77;              /* skipped: the host cannot */
+        }
+        machine();
+        if (sync) {
+            test_changes_itself();
+            test_aliases();
+            test_near_data();
+        }
+        test_dropped_while_running();
+        test_remapped();
+        test_data_remapped();
+        test_ways_in();
+        test_exit_patched_in();
+        test_versions();
+        jit_cpu_free(&f->cpu);
+        flat_free(f);
+        jit_free(jit);
+    }
+    return check_result();
+}
