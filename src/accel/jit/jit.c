@@ -235,7 +235,7 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
     struct jit *jit = v->jit;
 
     for (;;) {
-        struct a64_jump *j;
+        const uint8_t *known;
         struct jit_block *b;
         unsigned mode;
 
@@ -255,9 +255,9 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
             v->mode_seen[cpu->el] = mode;
         }
         cpu->jit_pc_page = cpu->pc & ~UINT64_C(0xfff);
-        j = &cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc, cpu->btype)];
-        if (j->key == cpu->pc) {
-            return j->code;
+        known = a64_tlb_jump_find(cpu->tlb->cur, cpu->pc, cpu->btype);
+        if (known) {
+            return known;
         }
         b = block_at(v, cpu, mode);
         if (b) {
@@ -270,7 +270,7 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
 
 const uint8_t *jit_stale(struct a64_cpu *cpu)
 {
-    cpu->tlb->cur->jump[a64_tlb_jump_index(cpu->pc, cpu->btype)].key = A64_TLB_NONE;
+    a64_tlb_jump_forget(cpu->tlb->cur, cpu->pc, cpu->btype);
     return jit_next(cpu);
 }
 

@@ -49,6 +49,7 @@ enum {
     A64_TLB_JUMP_BITS = 17,             /* jump cache: an entry for each instruction of 512 KiB */
     A64_TLB_JUMPS = 1 << A64_TLB_JUMP_BITS,
     A64_TLB_JUMP_GROUP = 64,
+    A64_TLB_JUMP_SECOND = 0x80,         /* index ^ this: second place; the same page, BTYPE */
     A64_TLB_JUMP_FILTER_BITS = 14,
 };
 
@@ -247,14 +248,53 @@ static inline unsigned a64_tlb_jump_hash(uint64_t va)
     return (va << 8 >> 20) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - A64_TLB_JUMP_FILTER_BITS);
 }
 
-static inline void a64_tlb_jump_set(struct a64_tlb_set *s, uint64_t va, unsigned btype,
-                                    const void *code)
+static inline void a64_tlb_jump_put(struct a64_tlb_set *s, unsigned i, struct a64_jump j)
 {
-    unsigned i = a64_tlb_jump_index(va, btype), group = i / A64_TLB_JUMP_GROUP;
-    unsigned hash = a64_tlb_jump_hash(va);
+    unsigned group = i / A64_TLB_JUMP_GROUP, hash = a64_tlb_jump_hash(j.key);
 
-    s->jump[i] = (struct a64_jump){ va, code };
+    s->jump[i] = j;
     s->jump_used[group / 64] |= UINT64_C(1) << group % 64;
     s->jump_mask[group] |= UINT64_C(1) << i % A64_TLB_JUMP_GROUP;
     s->jump_filter[hash / 64] |= UINT64_C(1) << hash % 64;
+}
+
+/* What was there goes to the second place, where translated code does not look but
+ * a64_tlb_jump_find() does. */
+static inline void a64_tlb_jump_set(struct a64_tlb_set *s, uint64_t va, unsigned btype,
+                                    const void *code)
+{
+    unsigned i = a64_tlb_jump_index(va, btype);
+    struct a64_jump old = s->jump[i];
+
+    if (old.code && old.key != A64_TLB_NONE && old.key != va) {
+        a64_tlb_jump_put(s, i ^ A64_TLB_JUMP_SECOND, old);
+    }
+    a64_tlb_jump_put(s, i, (struct a64_jump){ va, code });
+}
+
+/* NULL: not known.  Otherwise it is in the first place now. */
+static inline const void *a64_tlb_jump_find(struct a64_tlb_set *s, uint64_t va, unsigned btype)
+{
+    unsigned i = a64_tlb_jump_index(va, btype);
+    const void *code = s->jump[i ^ A64_TLB_JUMP_SECOND].code;
+
+    if (s->jump[i].key == va) {
+        return s->jump[i].code;
+    }
+    if (s->jump[i ^ A64_TLB_JUMP_SECOND].key != va || !code) {
+        return NULL;
+    }
+    a64_tlb_jump_set(s, va, btype, code);
+    return code;
+}
+
+static inline void a64_tlb_jump_forget(struct a64_tlb_set *s, uint64_t va, unsigned btype)
+{
+    unsigned i = a64_tlb_jump_index(va, btype);
+
+    for (unsigned k = 0; k < 2; k++, i ^= A64_TLB_JUMP_SECOND) {
+        if (s->jump[i].key == va) {
+            s->jump[i].key = A64_TLB_NONE;
+        }
+    }
 }
