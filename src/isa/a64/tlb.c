@@ -544,7 +544,7 @@ static void jumps_drop_page(struct a64_tlb_set *s, uint64_t page)
 
 static void jumps_drop_pages(struct a64_tlb_set *s, struct pages p)
 {
-    if (p.last - p.first >= 256) {
+    if (p.last - p.first >= A64_TLB_JUMP_DROP_MAX) {
         set_drop_jumps(s);
         return;
     }

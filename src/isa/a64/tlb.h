@@ -51,6 +51,7 @@ enum {
     A64_TLB_JUMP_GROUP = 64,
     A64_TLB_JUMP_SECOND = 0x80,         /* index ^ this: second place; the same page, BTYPE */
     A64_TLB_JUMP_FILTER_BITS = 14,
+    A64_TLB_JUMP_DROP_MAX = 1024,       /* pages that are looked at one by one: a block of 2 MiB */
 };
 
 /* Low bits of a tag that is not for the fast path. */
