@@ -46,7 +46,6 @@ struct part {
     void *host;                     /* only find the address (valid to the next safepoint) */
     bool want_host;
     bool install;
-    bool both;                      /* for reading and for writing */
     struct a64_tlb_fill fill;
 };
 
@@ -60,28 +59,12 @@ static void part_do(struct part *p, void *host)
     p->host = host;
 }
 
-/* The entry in the other table.  A read does not push another page out of the table for writing:
- * a copy between two areas that share their slots would miss at each step. */
-static void part_install_other(struct part *p, void *page)
-{
-    struct a64_tlb_fill other = p->fill;
-    bool is_write = p->fill.table == A64_TLB_WRITE;
-
-    other.table = is_write ? A64_TLB_READ : A64_TLB_WRITE;
-    if (is_write || a64_tlb_is_free(p->cpu->tlb, &other)) {
-        a64_tlb_install(p->cpu->tlb, &other, page);
-    }
-}
-
 static void part_install(void *arg, void *page)
 {
     struct part *p = arg;
 
     if (p->install) {
         a64_tlb_install(p->cpu->tlb, &p->fill, page);
-        if (p->both) {
-            part_install_other(p, page);
-        }
     }
     part_do(p, (char *)page + (p->va & 0xfff));
 }
@@ -160,13 +143,13 @@ static bool part_walk(struct part *p, unsigned flags)
     };
     /* What may be written may be read.  What is read is often written next: if that is allowed
      * and the right is here, one walk does for both. */
-    p->both = x.writable;
-    if (!is_write && p->both && p->install && cpu->bus.ram_page_try &&
+    p->fill.both = x.writable;
+    if (!is_write && x.writable && p->install && cpu->bus.ram_page_try &&
         cpu->bus.ram_page_try(cpu->bus.ctx, x.gpa & ~UINT64_C(0xfff), A64_WRITE, part_install,
                               p)) {
         return true;
     }
-    p->both = is_write;
+    p->fill.both = is_write;
     if (cpu->bus.ram_page(cpu->bus.ctx, x.gpa & ~UINT64_C(0xfff), is_write ? A64_WRITE : A64_READ,
                           part_install, p, &is_ram) == A64_BUS_STOP) {
         return false;
@@ -175,6 +158,7 @@ static bool part_walk(struct part *p, unsigned flags)
         return true;
     }
     if (!(cpu->sctlr_el1 & SCTLR_A) && !(cpu->watch_n && a64_watch_page(cpu, p->va))) {
+        p->fill.both = false;
         a64_tlb_install(cpu->tlb, &p->fill, NULL);
     }
     if (p->want_host) {             /* atomics on devices: IMPLEMENTATION DEFINED (B2.2.6) */

@@ -42,6 +42,16 @@ static bool slot_used(const struct a64_tlb_set *s, unsigned slot)
 
 /* ---- chains by guest-physical page ---- */
 
+static uint64_t slot_page(const struct a64_tlb_slot *p)
+{
+    return p->what & ((UINT64_C(1) << 52) - 1);
+}
+
+static unsigned slot_size_log2(const struct a64_tlb_slot *p)
+{
+    return p->what >> 52 & 0xff;
+}
+
 static unsigned gpa_bucket(uint64_t gpa_page)
 {
     return (gpa_page ^ gpa_page >> 16) & (A64_TLB_GPA_BUCKETS - 1);
@@ -50,7 +60,7 @@ static unsigned gpa_bucket(uint64_t gpa_page)
 static void chain_add(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
 {
     struct a64_tlb_slot *p = &s->slot[slot];
-    uint32_t *head = &tlb->bucket[gpa_bucket(p->gpa_page)];
+    uint32_t *head = &tlb->bucket[gpa_bucket(slot_page(p))];
 
     p->next = *head;
     p->prev = 0;
@@ -65,7 +75,7 @@ static void chain_remove(struct a64_tlb *tlb, const struct a64_tlb_slot *p)
     if (p->prev) {
         slot_of(tlb, p->prev)->next = p->next;
     } else {
-        tlb->bucket[gpa_bucket(p->gpa_page)] = p->next;
+        tlb->bucket[gpa_bucket(slot_page(p))] = p->next;
     }
     if (p->next) {
         slot_of(tlb, p->next)->prev = p->prev;
@@ -101,9 +111,7 @@ static void slot_take(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot,
     } else if (tlb->linked) {
         chain_remove(tlb, p);
     }
-    p->gpa_page = f->gpa >> 12;
-    p->size_log2 = f->size_log2;
-    p->guarded = f->guarded;
+    p->what = f->gpa >> 12 | (uint64_t)f->size_log2 << 52 | (uint64_t)f->guarded << 60;
     if (tlb->linked) {
         chain_add(tlb, s, slot);
     }
@@ -394,15 +402,38 @@ static unsigned large_hash(uint64_t va, unsigned size_log2)
     return (block * UINT64_C(0x9e3779b97f4a7c15) + size_log2 * 0x51u) >> 56;
 }
 
+/* In one table of `s`. */
+static void install(struct a64_tlb *tlb, struct a64_tlb_set *s, const struct a64_tlb_fill *f,
+                    enum a64_tlb_table t, bool is_volatile, struct a64_tlb_entry e)
+{
+    unsigned slot = slot_at(f->va, t);
+
+    slot_take(tlb, s, slot, f);
+    if (is_volatile) {
+        if (tlb->volatile_n < A64_TLB_VOLATILE_MAX) {
+            tlb->volatile_slot[tlb->volatile_n] = slot_id(s, slot);
+        }
+        tlb->volatile_n = MIN(tlb->volatile_n + 1, A64_TLB_VOLATILE_MAX + 1);
+    }
+    *a64_tlb_entry(s, f->va, t) = e;
+    tlb->fills++;
+}
+
+/* What is read does not push another page out of the table for writing: a copy between two areas
+ * that share their slots would miss at each step. */
+static bool install_other(struct a64_tlb_set *s, const struct a64_tlb_fill *f)
+{
+    return f->both && (f->table == A64_TLB_WRITE || !slot_used(s, slot_at(f->va, A64_TLB_WRITE)) ||
+                       a64_tlb_entry(s, f->va, A64_TLB_WRITE)->tag >> 12 == f->va >> 12);
+}
+
 void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *host_page)
 {
     struct a64_tlb_set *s = f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur;
-    bool high = f->va >> 55 & 1;
-    unsigned slot;
+    bool high = f->va >> 55 & 1, el1 = tlb->key[s->index].el1 && tlb->key[s->index].mmu;
+    bool is_volatile = el1 && (!high || f->user);
     uint64_t page = f->va & ~UINT64_C(0xfff);
-    struct a64_tlb_entry *e;
-
-    bool el1 = tlb->key[s->index].el1 && tlb->key[s->index].mmu;
+    struct a64_tlb_entry e = { page, (uintptr_t)host_page - page };
 
     if (high && !f->global && el1 && !tlb->kernel_ng) {
         /* From now on the sets of EL1 are keyed by ASID; those made before are not valid. */
@@ -411,36 +442,20 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
         reselect(tlb);
         s = f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur;
     }
-    slot = slot_at(f->va, f->table);
-    slot_take(tlb, s, slot, f);
-    if (el1 && (!high || f->user)) {
-        if (tlb->volatile_n < A64_TLB_VOLATILE_MAX) {
-            tlb->volatile_slot[tlb->volatile_n] = slot_id(s, slot);
-        }
-        tlb->volatile_n = MIN(tlb->volatile_n + 1, A64_TLB_VOLATILE_MAX + 1);
-    }
     if (f->size_log2 > 12) {
-        unsigned h = large_hash(f->va, f->size_log2);
-        s->large_filter[h / 64] |= UINT64_C(1) << h % 64;
+        unsigned hash = large_hash(f->va, f->size_log2);
+        s->large_filter[hash / 64] |= UINT64_C(1) << hash % 64;
         s->large_sizes |= 1u << MIN(f->size_log2, 31);
     }
     tlb->filled |= UINT64_C(1) << s->index;
     tlb->has_global |= (uint64_t)f->global << s->index;
-    e = entry_of(s, slot);
-    if (host_page) {
-        *e = (struct a64_tlb_entry){ page, (uintptr_t)host_page - page };
-    } else {
-        *e = (struct a64_tlb_entry){ page | A64_TLB_MMIO, (f->gpa & ~UINT64_C(0xfff)) - page };
+    if (!host_page) {
+        e = (struct a64_tlb_entry){ page | A64_TLB_MMIO, (f->gpa & ~UINT64_C(0xfff)) - page };
     }
-    tlb->fills++;
-}
-
-bool a64_tlb_is_free(struct a64_tlb *tlb, const struct a64_tlb_fill *f)
-{
-    struct a64_tlb_set *s = f->unpriv ? a64_tlb_unpriv(tlb) : tlb->cur;
-
-    return !slot_used(s, slot_at(f->va, f->table)) ||
-           a64_tlb_entry(s, f->va, f->table)->tag == (f->va & ~UINT64_C(0xfff));
+    install(tlb, s, f, f->table, is_volatile, e);
+    if (install_other(s, f)) {
+        install(tlb, s, f, f->table ^ A64_TLB_READ ^ A64_TLB_WRITE, is_volatile, e);
+    }
 }
 
 void a64_tlb_drop_tables(struct a64_tlb *tlb)
@@ -513,7 +528,7 @@ static void slots_drop_pages(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigne
                              struct pages p)
 {
     for (unsigned i = slot_next(s, from, to); i < to; i = slot_next(s, i + 1, to)) {
-        unsigned shift = s->slot[i].size_log2 - 12;
+        unsigned shift = slot_size_log2(&s->slot[i]) - 12;
         uint64_t page = entry_of(s, i)->tag << 8 >> 20;
 
         if (page >> shift >= p.first >> shift && page >> shift <= p.last >> shift) {
@@ -638,7 +653,7 @@ void a64_tlb_drop_gpa(struct a64_tlb *tlb, uint64_t gpa, bool keep_read)
         uint32_t next = s->slot[slot].next;
         bool is_write = slot >= A64_TLB_N && slot < 2 * A64_TLB_N;
 
-        if (s->slot[slot].gpa_page == page && (is_write || !keep_read)) {
+        if (slot_page(&s->slot[slot]) == page && (is_write || !keep_read)) {
             slot_drop(tlb, s, slot);
         }
         id = next;

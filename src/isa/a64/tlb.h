@@ -90,7 +90,7 @@ struct a64_tlb_set {
     uint64_t used_words[(A64_TLB_USED_WORDS + 63) / 64];    /* bit of a word: may be nonzero */
     uint64_t used[A64_TLB_USED_WORDS];
     struct a64_tlb_slot {
-        uint64_t gpa_page : 52, size_log2 : 8, guarded : 1;
+        uint64_t what;                  /* gpa >> 12, size_log2 << 52, guarded << 60 */
         uint32_t next, prev;            /* slot ids in the chain of the gpa, 0 = end */
     } slot[A64_TLB_SLOTS];
 };
@@ -162,14 +162,12 @@ struct a64_tlb_fill {
     bool user;                          /* EL0 may use it (matters for EL1 under PAN) */
     bool unpriv;                        /* for the `unpriv` set instead of `cur` */
     bool guarded;                       /* exec: GP = 1 (FEAT_BTI) */
+    bool both;                          /* READ, WRITE: the other may be had too */
     enum a64_tlb_table table;
 };
 
-/* `host_page`: of the 4 KiB page, NULL for MMIO. */
+/* `host_page`: of the 4 KiB page, NULL for MMIO (then not `both`). */
 void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *host_page);
-
-/* Would a64_tlb_install() push no other page out? */
-bool a64_tlb_is_free(struct a64_tlb *tlb, const struct a64_tlb_fill *f);
 
 /* Maintenance.  VAs are sign-extended from bit 55 (tag bytes are ignored).  By VA with `asid`:
  * entries of that ASID and global ones; any ASID if `all_asids`. */
@@ -227,13 +225,13 @@ static inline uint64_t a64_tlb_gpa(struct a64_tlb_set *s, uint64_t va, enum a64_
 {
     unsigned base = t == A64_TLB_READ ? 0 : t == A64_TLB_WRITE ? A64_TLB_N : 2 * A64_TLB_N;
 
-    return (uint64_t)s->slot[base + a64_tlb_index(va, t)].gpa_page << 12 | (va & 0xfff);
+    return s->slot[base + a64_tlb_index(va, t)].what << 12 | (va & 0xfff);
 }
 
 /* Likewise for exec: was the page guarded? */
 static inline bool a64_tlb_guarded(struct a64_tlb_set *s, uint64_t va)
 {
-    return s->slot[2 * A64_TLB_N + a64_tlb_index(va, A64_TLB_EXEC)].guarded;
+    return s->slot[2 * A64_TLB_N + a64_tlb_index(va, A64_TLB_EXEC)].what >> 60 & 1;
 }
 
 /* Entries of one page lie together, so that dropping a page looks at these only.  An entry also

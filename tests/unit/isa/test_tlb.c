@@ -231,6 +231,35 @@ static bool has_jump(const struct a64_tlb *t, uint64_t va)
     return t->cur->jump[a64_tlb_jump_index(va, 0)].key == va;
 }
 
+/* One fill for reading and writing. */
+static void test_both(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+    struct a64_tlb_fill f = { .va = UVA, .gpa = 0x7000, .size_log2 = 12, .both = true };
+    const uint64_t far = (uint64_t)A64_TLB_N << 12;
+
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    a64_tlb_install(t, &f, page);
+    CHECK(hit(t, UVA, A64_TLB_READ) && hit(t, UVA, A64_TLB_WRITE));
+    CHECK(a64_tlb_gpa(t->cur, UVA + 3, A64_TLB_WRITE) == 0x7003);
+    f.va += far;                            /* the same slot: a read leaves what is written */
+    a64_tlb_install(t, &f, page);
+    CHECK(hit(t, UVA + far, A64_TLB_READ) && !hit(t, UVA, A64_TLB_READ));
+    CHECK(!hit(t, UVA + far, A64_TLB_WRITE) && hit(t, UVA, A64_TLB_WRITE));
+    f.table = A64_TLB_WRITE;                /* a write is also read */
+    f.va += far;
+    a64_tlb_install(t, &f, page);
+    CHECK(hit(t, f.va, A64_TLB_READ) && hit(t, f.va, A64_TLB_WRITE));
+    a64_tlb_drop_gpa(t, 0x7000, true);
+    CHECK(hit(t, f.va, A64_TLB_READ) && !hit(t, f.va, A64_TLB_WRITE));
+    f.both = false;
+    f.va = UVA + 0x1000;
+    a64_tlb_install(t, &f, page);
+    CHECK(!hit(t, f.va, A64_TLB_READ) && hit(t, f.va, A64_TLB_WRITE));
+    a64_tlb_free(t);
+}
+
 /* Ranges over the end of the tables, blocks larger than these, and the code addresses within. */
 static void test_ranges(void)
 {
@@ -372,6 +401,7 @@ int main(int argc, char **argv)
     test_isolated();
     test_reach();
     test_ranges();
+    test_both();
     test_random(argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL));
     return check_result();
 }
