@@ -3,9 +3,10 @@
  *
  *   diff [--qemu QEMU GUEST | --with ENGINE] [--engine ENGINE] [--insns N] [--seed S] [--loops]
  *        [--group NAME] [--only PART-OF-A-ROW'S-NAME] [--len INSNS] [--keep-going] [--show]
+ *        [--turns N]
  *
- * ENGINE is interp, jit or tier1.  Without --qemu and --with: jit against interp.  --loops:
- * programs with loops, each executed twice.  A difference is made smaller before it is shown. */
+ * ENGINE is one of engine.h's.  Without --qemu and --with: jit against interp.  --loops: programs
+ * with loops, each executed twice (or N times).  A difference is made smaller before it is shown. */
 #include "engine.h"
 #include "gen.h"
 #include "shrink.h"
@@ -28,7 +29,7 @@
 struct options {
     const char *qemu, *guest, *engine, *with, *group, *only;
     uint64_t insns, seed;
-    unsigned len;
+    unsigned len, turns;
     bool keep_going, loops, show;
 };
 
@@ -193,6 +194,8 @@ static void parse(struct options *o, int argc, char **argv)
             o->group = v;
         } else if (!strcmp(a, "--only")) {
             o->only = v;
+        } else if (!strcmp(a, "--turns")) {
+            o->turns = strtoul(v, NULL, 0);
         } else if (!strcmp(a, "--len")) {
             o->len = strtoul(v, NULL, 0);
         } else {
@@ -267,11 +270,21 @@ static void sides_begin(const struct options *o)
     }
 }
 
+static void sides_end(void)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        if (side[k].engine) {
+            engine_free(side[k].engine);
+            side[k].engine = NULL;
+        }
+    }
+}
+
 static void make_batch(const struct options *o, struct gen *g, struct diff_batch *b)
 {
     *b = (struct diff_batch){
         .n = o->loops ? 256 : DIFF_BATCH_MAX, .fill = (uint32_t)gen_random(g) | 1,
-        .slot_words = (o->loops ? DIFF_WORDS : DIFF_WORDS_SHORT) + 1, .turns = o->loops ? 2 : 1,
+        .slot_words = (o->loops ? DIFF_WORDS : DIFF_WORDS_SHORT) + 1, .turns = o->turns ? o->turns : o->loops ? 2 : 1,
         .no_syndrome = o->qemu != NULL,
     };
     for (unsigned i = 0; i < b->n; i++) {
@@ -329,5 +342,6 @@ int main(int argc, char **argv)
     if (o.show) {
         engine_print_stats(side[1].engine);
     }
+    sides_end();
     return bad != 0;
 }

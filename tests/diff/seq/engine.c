@@ -8,7 +8,9 @@
 #include "accel/jit/jit.h"
 #endif
 
+#include <dirent.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* The vectors, where EL1 may execute. */
 #define VECTORS (FLAT_RAM + (UINT64_C(2) << 20))
@@ -24,6 +26,7 @@ struct engine {
     struct jit *jit;                        /* NULL: the interpreter */
     uint64_t insns_max, insns;              /* of the interpreter */
     volatile bool late;
+    char dir[32];                           /* where translations are kept; "" = nowhere */
 };
 
 #ifdef HAVE_JIT
@@ -32,10 +35,22 @@ static void jit_icache(void *jit, uint64_t gpa, uint64_t bytes)
     jit_invalidate(jit, gpa, bytes);
 }
 
-static bool jit_make(struct engine *e, bool regions)
+static bool jit_make(struct engine *e, const char *kind)
 {
-    e->jit = jit_new(&(struct jit_options){
-        .hot_runs = regions ? 1 : JIT_NEVER_HOT, .regions_sync = true }, NULL);
+    struct jit_options o = {
+        .hot_runs = strcmp(kind, "tier1") ? 1 : JIT_NEVER_HOT,
+        .regions_sync = strcmp(kind, "async"),
+    };
+
+    if (strcmp(kind, "jit") && strcmp(kind, "tier1") && strcmp(kind, "async") &&
+        strcmp(kind, "kept")) {
+        return false;
+    }
+    if (!strcmp(kind, "kept")) {
+        strcpy(e->dir, "/tmp/diff_seq.XXXXXX");
+        o.cache_dir = mkdtemp(e->dir);
+    }
+    e->jit = jit_new(&o, NULL);
     e->f->icache = jit_icache;
     e->f->engine = e->jit;
     return e->jit;
@@ -66,6 +81,18 @@ static void jit_end(struct engine *e)
         jit_cpu_free(&e->f->cpu);
         jit_free(e->jit);
     }
+    if (*e->dir) {
+        char name[sizeof(e->dir) + 280];
+        DIR *d = opendir(e->dir);
+        for (struct dirent *n; d && (n = readdir(d)) != NULL;) {
+            snprintf(name, sizeof(name), "%s/%s", e->dir, n->d_name);
+            remove(name);
+        }
+        if (d) {
+            closedir(d);
+        }
+        remove(e->dir);
+    }
 }
 
 void engine_print_stats(struct engine *e)
@@ -78,7 +105,7 @@ void engine_print_stats(struct engine *e)
     }
 }
 #else
-static bool jit_make(struct engine *e, bool regions)
+static bool jit_make(struct engine *e, const char *kind)
 {
     return false;
 }
@@ -146,7 +173,6 @@ static void vectors(struct flat *f)
 struct engine *engine_new(const char *kind, const char *model)
 {
     struct engine *e = calloc(1, sizeof(*e));
-    bool ok;
 
     e->f = flat_new(model);
     e->insns_max = UINT64_MAX;
@@ -154,9 +180,7 @@ struct engine *engine_new(const char *kind, const char *model)
     map_pages(e->f);
     vectors(e->f);
     e->f->wfi_stops = true;
-    ok = !strcmp(kind, "interp") || (!strcmp(kind, "jit") && jit_make(e, true)) ||
-         (!strcmp(kind, "tier1") && jit_make(e, false));
-    if (!ok) {
+    if (strcmp(kind, "interp") && !jit_make(e, kind)) {
         engine_free(e);
         return NULL;
     }
@@ -208,6 +232,7 @@ static void give(struct a64_cpu *c, const struct diff_state *s, uint64_t pc)
     memcpy(c->x, s->x, sizeof(c->x));
     memcpy(c->v, s->v, sizeof(c->v));
     c->sp = s->sp;
+    c->tpidr_el0 = 0x1234;
     c->fpcr = s->fpcr;
     c->fpsr = s->fpsr;
 }
@@ -244,6 +269,31 @@ static void run_to_end(struct engine *e)
     } while (!(c->poll & POLL_END) && !e->late && e->insns < e->insns_max);
 }
 
+static void load(struct engine *e, const struct diff_batch *b, const struct diff_test *t)
+{
+    struct a64_cpu *c = &e->f->cpu;
+
+    for (unsigned i = 0; i < b->n; i++) {
+        memcpy(flat_word(e->f, diff_code_of(b, i)), t[i].word, b->slot_words * 4);
+    }
+    c->bus.icache_local(c->bus.ctx, 0, ~UINT64_C(0));
+}
+
+static void run_batch(struct engine *e, const struct diff_batch *b, const struct diff_test *t,
+                      struct diff_state *answer)
+{
+    load(e, b, t);
+    memset(answer, 0, b->n * sizeof(*answer));
+    for (unsigned i = 0; i < b->n; i++) {
+        heat(e, t[i].hot_runs);
+        for (unsigned turn = 0; turn < b->turns; turn++) {
+            give(&e->f->cpu, &t[i].state, diff_code_of(b, i));
+            run_to_end(e);
+            take(e, b, &answer[i]);
+        }
+    }
+}
+
 void engine_batch(struct engine *e, const struct diff_batch *b, const struct diff_test *t,
                   struct diff_state *answer, uint64_t *hash)
 {
@@ -254,23 +304,19 @@ void engine_batch(struct engine *e, const struct diff_batch *b, const struct dif
         diff_fill(scratch, DIFF_SCRATCH_BYTES, b->fill);
         diff_fill(walk, WALK_BYTES, b->fill ^ 0x5a5a5a5a);
     }
-    for (unsigned i = 0; i < b->n; i++) {
-        memcpy(flat_word(e->f, diff_code_of(b, i)), t[i].word, b->slot_words * 4);
-    }
-    c->bus.icache_local(c->bus.ctx, 0, ~UINT64_C(0));
     /* What Linux sets up for its processes. */
     c->sctlr_el1 |= SCTLR_UCT | SCTLR_UCI | SCTLR_DZE | SCTLR_NTWI | SCTLR_NTWE;
     c->tcr_el1 |= TCR_TBI0;
     c->cpacr_el1 = 3 << 20;
     e->late = false;
-    memset(answer, 0, b->n * sizeof(*answer));
-    for (unsigned i = 0; i < b->n; i++) {
-        heat(e, t[i].hot_runs);
-        for (unsigned turn = 0; turn < b->turns; turn++) {
-            give(c, &t[i].state, diff_code_of(b, i));
-            run_to_end(e);
-            take(e, b, &answer[i]);
-        }
+    if (*e->dir) {
+        /* Once to have the translations, then with those that were kept. */
+        enum { PART = FLAT_BYTES / 4 };         /* all that EL0 can write */
+        static char was[PART];
+        memcpy(was, e->f->ram, PART);
+        run_batch(e, b, t, answer);
+        memcpy(e->f->ram, was, PART);
     }
+    run_batch(e, b, t, answer);
     *hash = diff_hash(walk, WALK_BYTES, diff_hash(scratch, DIFF_SCRATCH_BYTES, 1));
 }

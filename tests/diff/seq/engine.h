@@ -8,8 +8,9 @@
 
 struct engine;
 
-/* kind: "interp", "jit" (loops become regions as soon as a test's hot_runs says) or "tier1" (they
- * do not).  NULL: no such engine here. */
+/* kind: "interp"; "jit": loops become regions as soon as a test's hot_runs says; "tier1": they do
+ * not; "async": they do, on a thread of their own; "kept": with translations that were kept, each
+ * batch runs twice.  NULL: no such engine here. */
 struct engine *engine_new(const char *kind, const char *model);
 void engine_free(struct engine *e);
 bool engine_is_jit(const struct engine *e);
