@@ -57,7 +57,7 @@ static uint64_t key_of(uint64_t model, unsigned mode, unsigned first, const uint
 }
 
 /* ---- the table ---- */
-static bool rehash(struct jit_persist *p)
+bool persist_grow(struct jit_persist *p)
 {
     uint32_t n = p->bucket ? (p->bucket_mask + 1) * 2 : BUCKETS_MIN;
     uint32_t *bucket = calloc(n, sizeof(*bucket));
@@ -89,7 +89,7 @@ bool persist_add(struct jit_persist *p, const struct persist_record *r, bool use
         p->entry = e;
         p->entry_max = max;
     }
-    if (p->entry_n > p->bucket_mask && !rehash(p)) {
+    if (p->entry_n > p->bucket_mask && !persist_grow(p)) {
         return false;
     }
     b = &p->bucket[r->key & p->bucket_mask];
@@ -99,7 +99,7 @@ bool persist_add(struct jit_persist *p, const struct persist_record *r, bool use
     return true;
 }
 
-static void unmap(struct jit_persist *p)
+void persist_unmap(struct jit_persist *p)
 {
     if (p->file) {
         munmap(p->file, p->file_bytes);
@@ -111,8 +111,23 @@ void persist_forget(struct jit_persist *p)
 {
     p->entry_n = 0;
     memset(p->bucket, 0, (p->bucket_mask + 1) * sizeof(*p->bucket));
-    unmap(p);
+    persist_unmap(p);
     p->stats = (struct jit_persist_stats){ 0 };
+}
+
+bool persist_has(const struct jit_persist *p, const struct persist_record *r)
+{
+    for (uint32_t i = p->bucket[r->key & p->bucket_mask]; i; i = p->entry[i - 1].next) {
+        const struct persist_record *o = p->entry[i - 1].record;
+        if (o->key == r->key && o->model == r->model && o->mode == r->mode &&
+            o->first == r->first && o->is_region == r->is_region && o->run_n == r->run_n &&
+            o->word_n == r->word_n &&
+            !memcmp(persist_runs(o), persist_runs(r), r->run_n * sizeof(struct persist_run)) &&
+            !memcmp(persist_words(o), persist_words(r), r->word_n * 4u)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool same_words(const struct persist_record *r, const uint32_t *page)
@@ -318,7 +333,7 @@ static void destroy(struct jit_persist *p)
     free(p->dir_name);
     free(p->bucket);
     free(p->entry);
-    unmap(p);
+    persist_unmap(p);
     free(p);
 }
 
@@ -356,7 +371,7 @@ struct jit_persist *jit_persist_open(const char *dir, const struct jit_persist_k
     p->dir = -1;
     pthread_mutex_init(&p->lock, NULL);
     sem_init(&p->locked, 0, 0);
-    if (!rehash(p)) {
+    if (!persist_grow(p)) {
         log_warn("jit", "cache=%s: no memory; not used", dir);
     } else if (persist_file_open(p, dir, key)) {
         load(p);

@@ -10,7 +10,7 @@
  * The file belongs to a build, a host CPU and a set of options.  It is used only if it and its
  * directory are ours and nobody else may write them, and if its checksum is right; otherwise one
  * line says so and the machine runs without.  It is replaced as a whole (rename), so processes
- * that share a directory never see half of one; the last to end wins. */
+ * that share a directory never see half of one; what another has written meanwhile is kept. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

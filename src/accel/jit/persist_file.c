@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define NAME_FORMAT "jit-%016llx.cache"
-#define TEMPORARY_FORMAT "jit-%016llx.%d.tmp"
+#define TEMPORARY_FORMAT "jit-%016llx.%d-%x.tmp"
 
 enum { FILES_MAX = 8, TEMPORARY_S_MAX = 3600 };
 
@@ -199,10 +199,11 @@ void persist_file_load(struct jit_persist *p)
     }
 }
 
-static void map(struct jit_persist *p, int fd, uint64_t bytes)
+static void map(struct jit_persist *p, int fd, uint64_t bytes, uint64_t inode)
 {
     void *at;
 
+    p->inode = inode;
     /* Nobody but us may write the file, and we replace files instead of writing into them. */
     if (bytes < sizeof(struct file_head) ||
         bytes > PERSIST_BYTES_MAX + sizeof(struct file_head)) {
@@ -231,7 +232,7 @@ static const char *find(struct jit_persist *p)
     }
     why = trust(fd, false, &st);
     if (!why) {
-        map(p, fd, st.st_size);
+        map(p, fd, st.st_size, st.st_ino);
     }
     close(fd);
     return why;
@@ -275,10 +276,12 @@ static void prune(struct jit_persist *p)
     while (d && (e = readdir(d))) {
         unsigned long long key;
         struct stat st;
+        unsigned number;
         int pid, end = 0;
         bool is_cache = sscanf(e->d_name, "jit-%16llx.cache%n", &key, &end) == 1 && end &&
                         !e->d_name[end];
-        bool is_temporary = !is_cache && sscanf(e->d_name, "jit-%16llx.%d.tmp", &key, &pid) == 2;
+        bool is_temporary = !is_cache && sscanf(e->d_name, "jit-%16llx.%d-%x.tmp", &key, &pid,
+                                             &number) == 3;
         if ((!is_cache && !is_temporary) ||
             fstatat(p->dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode)) {
             continue;
@@ -338,7 +341,24 @@ static bool write_all(int fd, const uint8_t *from, size_t bytes)
     return true;
 }
 
-void persist_file_save(struct jit_persist *p)
+/* What another process has written since we read the file; `from` must live as long as `p`. */
+static void merge(struct jit_persist *p, struct jit_persist *from)
+{
+    struct stat st;
+
+    if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) || st.st_ino == p->inode ||
+        find(from) || !from->file || take_file(from, from->file_bytes)) {
+        return;
+    }
+    for (uint32_t i = 0; i < from->entry_n; i++) {
+        const struct persist_record *r = from->entry[i].record;
+        if (!persist_has(p, r) && persist_add(p, r, false)) {
+            p->stats.file_bytes += r->bytes;
+        }
+    }
+}
+
+static void write_file(struct jit_persist *p)
 {
     size_t room = MIN(p->stats.file_bytes + p->stats.noted_bytes, (uint64_t)PERSIST_BYTES_MAX);
     uint8_t *all = malloc(sizeof(struct file_head) + room);
@@ -357,7 +377,8 @@ void persist_file_save(struct jit_persist *p)
     h->bytes = collect(p, all + sizeof(*h), room, &h->record_n);
     h->sum = persist_hash(h->key[0] ^ h->record_n, h + 1, h->bytes);
     prune(p);
-    snprintf(name, sizeof(name), TEMPORARY_FORMAT, (unsigned long long)p->key[0], (int)getpid());
+    snprintf(name, sizeof(name), TEMPORARY_FORMAT, (unsigned long long)p->key[0], (int)getpid(),
+             (unsigned)((uintptr_t)p >> 4));
     unlinkat(p->dir, name, 0);
     fd = openat(p->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     ok = fd >= 0 && write_all(fd, all, sizeof(*h) + h->bytes);
@@ -369,4 +390,20 @@ void persist_file_save(struct jit_persist *p)
         unlinkat(p->dir, name, 0);
     }
     free(all);
+}
+
+void persist_file_save(struct jit_persist *p)
+{
+    struct jit_persist from = {
+        .dir = p->dir, .dir_name = p->dir_name, .key = { p->key[0], p->key[1] },
+    };
+
+    snprintf(from.name, sizeof(from.name), "%s", p->name);
+    if (persist_grow(&from)) {
+        merge(p, &from);
+    }
+    write_file(p);
+    persist_unmap(&from);
+    free(from.entry);
+    free(from.bucket);
 }

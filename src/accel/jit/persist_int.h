@@ -77,6 +77,7 @@ struct jit_persist {
     sem_t locked;               /* by it */
     uint8_t *file;              /* mapped */
     size_t file_bytes;
+    uint64_t inode;             /* 0: there was none */
     int dir;
     char *dir_name;
     char name[40];
@@ -84,8 +85,12 @@ struct jit_persist {
 };
 
 uint64_t persist_hash(uint64_t seed, const void *p, size_t bytes);
-/* False: no memory. */
+/* More buckets, or the first ones.  False: no memory. */
+bool persist_grow(struct jit_persist *p);
 bool persist_add(struct jit_persist *p, const struct persist_record *r, bool used);
+/* Is there one of the same code? */
+bool persist_has(const struct jit_persist *p, const struct persist_record *r);
+void persist_unmap(struct jit_persist *p);
 /* Empties the table. */
 void persist_forget(struct jit_persist *p);
 
