@@ -19,6 +19,7 @@ struct slot {
     uint32_t off;                   /* where its element number `i` begins */
     uint16_t i;
     uint8_t size;                   /* of an access to it as a whole; 0: never, it is a window */
+    uint8_t plain;                  /* bytes of the field, when reading it is no more than that */
 };
 
 /* A region with a register table, or with a dispatch of the device's own, as the memory sees it.
@@ -85,6 +86,7 @@ static bool map_add(struct device_map *m, const struct device_reg *r, struct err
         m->slot[n] = (struct slot){
             .reg = r, .off = r->off + i * r->size, .i = i,
             .size = is_window(r) || !(reg_sizes(r) & r->size) ? 0 : r->size,
+            .plain = r->rd || r->field_size > r->size ? 0 : r->field_size,
         };
     }
     return true;
@@ -138,16 +140,15 @@ static void *reg_field(struct device *d, const struct device_reg *r, unsigned i)
     return (char *)d + r->field + (size_t)i * r->field_size;
 }
 
-static uint64_t field_get(const void *p, unsigned size)
+/* 1, 2, 4 or 8 bytes: map_add looks after that. */
+static inline uint64_t field_get(const void *p, unsigned size)
 {
     switch (size) {
+    case 4: return *(const uint32_t *)p;
     case 1: return *(const uint8_t *)p;
     case 2: return *(const uint16_t *)p;
-    case 4: return *(const uint32_t *)p;
-    case 8: return *(const uint64_t *)p;
     }
-    assert(!"field size");
-    return 0;
+    return *(const uint64_t *)p;
 }
 
 static void field_set(void *p, unsigned size, uint64_t v)
@@ -259,12 +260,36 @@ static inline uint64_t reg_value(struct device *d, const struct reg_at *at)
     return r->field_size ? field_get(reg_field(d, r, at->i), r->field_size) : 0;
 }
 
-static uint64_t map_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
+/* Most reads: a register as a whole, while nobody traces. */
+static inline const struct slot *slot_whole(const struct device_map *m, uint64_t off,
+                                            unsigned size)
 {
-    struct device_map *m = ctx;
+    uint64_t n = off >> m->shift;
+    const struct slot *s = &m->slot[n];
+
+    return __builtin_expect(n < m->slots_n && s->off == off && s->size == size &&
+                            !trace_is_on(m->trace, TRACE_device_read), 1) ? s : NULL;
+}
+
+/* With the lock held. */
+static inline uint64_t slot_value(const struct device_map *m, const struct slot *s)
+{
+    struct device *d = m->dev;
+
+    if (s->plain) {
+        return field_get((char *)d + s->reg->field + (size_t)s->i * s->plain, s->plain);
+    }
+    return DEVICE_HOOK(d, "in a read of", s->reg->name, s->reg->rd, d, s->i) &
+           bytes_mask(s->size);
+}
+
+static __attribute__((noinline)) uint64_t map_read_any(struct device_map *m, uint64_t off,
+                                                       unsigned size)
+{
     struct device *d = m->dev;
     struct reg_at at;
     uint64_t v = 0;
+
 
     if (!reg_find(m, off, size, &at)) {
         no_register(m, "read", off, size);
@@ -284,6 +309,21 @@ static uint64_t map_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
     }
     v &= bytes_mask(size);
     trace(m, FROM_DEVICE, at.reg->name, off, size, v);
+    return v;
+}
+
+static uint64_t map_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
+{
+    struct device_map *m = ctx;
+    const struct slot *s = slot_whole(m, off, size);
+    uint64_t v;
+
+    if (!s || !(s->plain || s->reg->rd)) {
+        return map_read_any(m, off, size);
+    }
+    mutex_lock(m->lock);
+    v = slot_value(m, s);
+    mutex_unlock(m->lock);
     return v;
 }
 
@@ -337,9 +377,9 @@ static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsign
 }
 
 /* Rows without a hook, or whose hook promises it, need nothing but the lock. */
-static bool map_try_read(void *ctx, uint64_t off, unsigned size, uint64_t *v)
+static __attribute__((noinline)) bool map_try_read_any(struct device_map *m, uint64_t off,
+                                                       unsigned size, uint64_t *v)
 {
-    struct device_map *m = ctx;
     struct reg_at at;
 
     if (!reg_find(m, off, size, &at) ||
@@ -348,6 +388,22 @@ static bool map_try_read(void *ctx, uint64_t off, unsigned size, uint64_t *v)
         return false;
     }
     *v = reg_value(m->dev, &at) >> at.byte * 8 & bytes_mask(size);
+    mutex_unlock(m->lock);
+    return true;
+}
+
+static bool map_try_read(void *ctx, uint64_t off, unsigned size, uint64_t *v)
+{
+    struct device_map *m = ctx;
+    const struct slot *s = slot_whole(m, off, size);
+
+    if (!s || !(s->plain || (s->reg->rd && s->reg->flags & REG_QUICK))) {
+        return map_try_read_any(m, off, size, v);
+    }
+    if (!mutex_try_lock(m->lock)) {
+        return false;
+    }
+    *v = slot_value(m, s);
     mutex_unlock(m->lock);
     return true;
 }
