@@ -203,7 +203,7 @@ static inline void barrier(env *e, enum barrier_kind k, unsigned crm)
     switch (k) {
     case BAR_DMB:
         /* Loads and stores of the host are ordered but for a store before a load. */
-        if ((crm & 3) == 3) {
+        if ((crm & 3) == 3 || !(crm & 3)) {     /* not LD or ST */
             ir_emit(e->ir, IR_FENCE, true, 0, 0, 0, 0);
         }
         break;

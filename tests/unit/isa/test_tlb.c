@@ -260,6 +260,40 @@ static void test_both(void)
     a64_tlb_free(t);
 }
 
+/* The jump cache: two places, branch types, and what drops entries. */
+static void test_jumps(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+    const uint64_t step = UINT64_C(4) << A64_TLB_JUMP_BITS, a = 0x40000000, b = a + step;
+    static const char code[4];
+
+    for (unsigned type = 0; type < 4; type++) {
+        CHECK(!a64_tlb_jump_find(t->cur, 0, type), "fresh memory is no jump to 0");
+    }
+    a64_tlb_jump_set(t->cur, a, 0, &code[0]);
+    a64_tlb_jump_set(t->cur, b, 0, &code[1]);
+    CHECK(!has_jump(t, a) && has_jump(t, b));
+    CHECK(a64_tlb_jump_find(t->cur, a, 0) == &code[0], "from the second place");
+    CHECK(has_jump(t, a) && a64_tlb_jump_find(t->cur, b, 0) == &code[1] && has_jump(t, b));
+    for (unsigned type = 1; type < 4; type++) {
+        CHECK(!a64_tlb_jump_find(t->cur, a, type) && !a64_tlb_jump_find(t->cur, b, type));
+    }
+    a64_tlb_jump_set(t->cur, a, 2, &code[2]);
+    CHECK(a64_tlb_jump_find(t->cur, a, 2) == &code[2] && !a64_tlb_jump_find(t->cur, a, 1));
+    a64_tlb_jump_forget(t->cur, b, 0);
+    CHECK(!a64_tlb_jump_find(t->cur, b, 0) && a64_tlb_jump_find(t->cur, a, 0) == &code[0]);
+    a64_tlb_jump_set(t->cur, b, 0, &code[1]);           /* `a` is in the second place now */
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    put(t, b, 0x5000, A64_TLB_EXEC, 12, true, false);
+    a64_tlb_jump_set(t->cur, a, 0, &code[0]);
+    a64_tlb_jump_set(t->cur, b, 0, &code[1]);
+    a64_tlb_drop_va(t, a, 1, 1, true);
+    CHECK(!a64_tlb_jump_find(t->cur, a, 0) && a64_tlb_jump_find(t->cur, b, 0) == &code[1]);
+    a64_tlb_drop_jumps(t);
+    CHECK(!a64_tlb_jump_find(t->cur, b, 0));
+    a64_tlb_free(t);
+}
+
 /* Ranges over the end of the tables, blocks larger than these, and the code addresses within. */
 static void test_ranges(void)
 {
@@ -402,6 +436,7 @@ int main(int argc, char **argv)
     test_reach();
     test_ranges();
     test_both();
+    test_jumps();
     test_random(argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL));
     return check_result();
 }
