@@ -8,6 +8,7 @@
 #include "isa/a64/cpu.h"
 #include "isa/a64/exception.h"
 #include "isa/a64/mem.h"
+#include "isa/a64/mmu.h"
 #include "isa/a64/tlb.h"
 #include "isa/interp/interp.h"
 
@@ -254,6 +255,8 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
             a64_tlb_drop_jumps(cpu->tlb);
             v->mode_seen[cpu->el] = mode;
         }
+        /* A branch to a register's value left its tag in pc: the jump cache has none. */
+        cpu->pc = a64_branch_address(cpu, cpu->pc);
         cpu->jit_pc_page = cpu->pc & ~UINT64_C(0xfff);
         known = a64_tlb_jump_find(cpu->tlb->cur, cpu->pc, cpu->btype);
         if (known) {
@@ -335,6 +338,7 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
     code = jit_next(cpu);
     if (code != v->cache->leave) {
         ((void (*)(struct a64_cpu *, const uint8_t *))(uintptr_t)v->cache->enter)(cpu, code);
+        cpu->pc = a64_branch_address(cpu, cpu->pc);
     }
     jit_fpu_leave(cpu);
     _mm_setcsr(mxcsr);

@@ -3,10 +3,11 @@
  *
  *   diff [--qemu QEMU GUEST | --with ENGINE] [--engine ENGINE] [--insns N] [--seed S] [--loops]
  *        [--group NAME] [--only PART-OF-A-ROW'S-NAME] [--len INSNS] [--keep-going] [--show]
- *        [--turns N]
+ *        [--turns N] [--el1]
  *
  * ENGINE is one of engine.h's.  Without --qemu and --with: jit against interp.  --loops: programs
- * with loops, each executed twice (or N times).  A difference is made smaller before it is shown. */
+ * with loops, each executed twice (or N times).  --el1: with system instructions, our engines only.
+ * A difference is made smaller before it is shown. */
 #include "engine.h"
 #include "gen.h"
 #include "shrink.h"
@@ -30,7 +31,7 @@ struct options {
     const char *qemu, *guest, *engine, *with, *group, *only;
     uint64_t insns, seed;
     unsigned len, turns;
-    bool keep_going, loops, show;
+    bool keep_going, loops, show, el1;
 };
 
 static struct diff_test tests[DIFF_BATCH_MAX];
@@ -158,7 +159,7 @@ static unsigned report(struct side *side, const struct diff_batch *b, bool keep_
 static bool flag(struct options *o, const char *a)
 {
     bool *b = !strcmp(a, "--keep-going") ? &o->keep_going : !strcmp(a, "--loops") ? &o->loops :
-              !strcmp(a, "--show") ? &o->show : NULL;
+              !strcmp(a, "--show") ? &o->show : !strcmp(a, "--el1") ? &o->el1 : NULL;
 
     if (b) {
         *b = true;
@@ -257,12 +258,12 @@ static void watch_begin(void)
 static void sides_begin(const struct options *o)
 {
     side[1].name = o->engine;
-    side[1].engine = engine_new(o->engine, "max");
+    side[1].engine = engine_new(o->engine, "max", o->el1);
     if (o->qemu) {
         side_start(&side[0], o->qemu, o->guest);
     } else {
         side[0].name = o->with ? o->with : "interp";
-        side[0].engine = engine_new(side[0].name, "max");
+        side[0].engine = engine_new(side[0].name, "max", o->el1);
     }
     if (!side[1].engine || (!o->qemu && !side[0].engine)) {
         fprintf(stderr, "no such engine\n");
@@ -284,7 +285,8 @@ static void make_batch(const struct options *o, struct gen *g, struct diff_batch
 {
     *b = (struct diff_batch){
         .n = o->loops ? 256 : DIFF_BATCH_MAX, .fill = (uint32_t)gen_random(g) | 1,
-        .slot_words = (o->loops ? DIFF_WORDS : DIFF_WORDS_SHORT) + 1, .turns = o->turns ? o->turns : o->loops ? 2 : 1,
+        .slot_words = (o->loops ? DIFF_WORDS : DIFF_WORDS_SHORT) + 1,
+        .turns = o->turns ? o->turns : o->loops ? 2 : 1,
         .no_syndrome = o->qemu != NULL,
     };
     for (unsigned i = 0; i < b->n; i++) {
@@ -318,6 +320,7 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &begin);
     gen_init(&g, o.seed, engine_features(side[1].engine), group_mask(o.group), o.only,
              o.qemu != NULL);
+    g.el1 = o.el1;
     for (; done < o.insns && (o.keep_going ? bad < 100 : !bad); batches++) {
         struct diff_batch b;
         make_batch(&o, &g, &b);

@@ -26,6 +26,7 @@ struct engine {
     struct jit *jit;                        /* NULL: the interpreter */
     uint64_t insns_max, insns;              /* of the interpreter */
     volatile bool late;
+    bool el1;                               /* the programs run there, not at EL0 */
     char dir[32];                           /* where translations are kept; "" = nowhere */
 };
 
@@ -127,31 +128,31 @@ static enum a64_bus_result device_write(void *ctx, uint64_t gpa, unsigned bytes,
     return gpa < 4096 ? A64_BUS_OK : A64_BUS_DECODE_ERROR;
 }
 
-/* EL0 has pages: the scratch memory, the code, those to walk over, the device at address 0. */
-static void map_pages(struct flat *f)
+/* What programs have: the scratch memory, the code, pages to walk over, the device at address 0. */
+static void map_pages(struct flat *f, bool el1)
 {
     static const char kinds[] = DIFF_WALK_KINDS;
     uint64_t table = FLAT_RAM + FLAT_BYTES - 3 * 4096, *l3 = flat_dword(f, table);
-    uint64_t user = 1 << 10 | 1 << 6 | 1 << 2 | 3, page = WALK;
+    uint64_t user = el1 ? 0 : 1 << 6, rw = user | 1 << 10 | 1 << 2 | 3, page = WALK;
 
     *flat_dword(f, table + 4096) = table | 3;
     for (uint64_t i = 0; i < DIFF_SCRATCH_BYTES / 4096; i++) {
-        l3[i] = (FLAT_RAM + i * 4096) | user;
+        l3[i] = (FLAT_RAM + i * 4096) | rw;
     }
     for (uint64_t a = DIFF_CODE; a < DIFF_CODE + DIFF_CODE_BYTES; a += 4096) {
-        l3[(a - FLAT_RAM) >> 12] = a | user;
+        l3[(a - FLAT_RAM) >> 12] = a | rw;
     }
     for (unsigned i = 0; i < DIFF_WALK_PAGES; i++) {
         uint64_t *e = &l3[((DIFF_WALK - FLAT_RAM) >> 12) + i];
         page = kinds[i] == '<' ? page : WALK + i * 4096;
-        *e = kinds[i] == '-' ? 0 : page | user | (kinds[i] == 'r' ? 1 << 7 : 0);
+        *e = kinds[i] == '-' ? 0 : page | rw | (kinds[i] == 'r' ? 1 << 7 : 0);
     }
-    l3[(DIFF_DEVICE - FLAT_RAM) >> 12] = 0 | 1 << 10 | 1 << 6 | 3;
+    l3[(DIFF_DEVICE - FLAT_RAM) >> 12] = 0 | 1 << 10 | user | 3;
     f->cpu.bus.mmio_write = device_write;
     a64_tlb_drop_all(f->cpu.tlb);
 }
 
-/* What comes from EL0: SVC goes back, all else stops the engine. */
+/* What comes from programs: SVC goes back, all else stops the engine. */
 static void vectors(struct flat *f)
 {
     static const uint32_t code[] = {
@@ -166,18 +167,20 @@ static void vectors(struct flat *f)
         0xd69f03e0,             /* eret */
     };
 
-    memcpy(flat_word(f, VECTORS + 0x400), code, sizeof(code));
+    memcpy(flat_word(f, VECTORS + 0x400), code, sizeof(code));      /* from EL0 */
+    memcpy(flat_word(f, VECTORS + 0x200), code, sizeof(code));      /* from EL1 with its own SP */
     f->cpu.vbar_el1 = VECTORS;
 }
 
-struct engine *engine_new(const char *kind, const char *model)
+struct engine *engine_new(const char *kind, const char *model, bool el1)
 {
     struct engine *e = calloc(1, sizeof(*e));
 
     e->f = flat_new(model);
     e->insns_max = UINT64_MAX;
     flat_mmu(e->f, true);
-    map_pages(e->f);
+    e->el1 = el1;
+    map_pages(e->f, el1);
     vectors(e->f);
     e->f->wfi_stops = true;
     if (strcmp(kind, "interp") && !jit_make(e, kind)) {
@@ -223,11 +226,15 @@ void engine_late(struct engine *e)
     e->f->cpu.poll |= POLL_LATE;
 }
 
-static void give(struct a64_cpu *c, const struct diff_state *s, uint64_t pc)
+static void give(struct engine *e, const struct diff_state *s, uint64_t pc)
 {
+    struct a64_cpu *c = &e->f->cpu;
+
     c->elr_el1 = pc;
-    c->spsr_el1 = s->nzcv;
-    c->esr_el1 = c->far_el1 = 0;
+    c->spsr_el1 = s->nzcv | (e->el1 ? 0x3c5 : 0);           /* EL1h, all masked */
+    c->esr_el1 = c->far_el1 = c->par_el1 = c->contextidr_el1 = c->tpidrro_el0 = 0;
+    c->sp_el[0] = 0x4567;
+    c->cpacr_el1 = 3 << 20;
     a64_exception_return(c, c->elr_el1);
     memcpy(c->x, s->x, sizeof(c->x));
     memcpy(c->v, s->v, sizeof(c->v));
@@ -246,9 +253,10 @@ static void take(struct engine *e, const struct diff_batch *b, struct diff_state
     s->earlier = s->pc ? diff_hash(s, sizeof(*s), 0) : 0;
     memcpy(s->x, c->x, sizeof(c->x));
     memcpy(s->v, c->v, sizeof(c->v));
-    s->sp = c->sp_el[0];
+    s->sp = e->el1 ? c->sp : c->sp_el[0];
     s->pc = c->elr_el1;
-    s->nzcv = c->spsr_el1 & 0xf0000000;
+    /* BTYPE: translated code keeps it for guarded pages only. */
+    s->nzcv = c->spsr_el1 & (b->no_syndrome ? 0xf0000000 : ~(3u << 10));
     s->fpcr = c->fpcr;
     s->fpsr = c->fpsr;
     s->esr = b->no_syndrome ? 0 : c->esr_el1;
@@ -256,6 +264,7 @@ static void take(struct engine *e, const struct diff_batch *b, struct diff_state
     s->end = late ? DIFF_END_LATE :
              ec == A64_EC_BRK64 ? DIFF_END_DONE : ec == A64_EC_UNKNOWN ? DIFF_END_UNDEFINED :
              ec == A64_EC_DABORT_LOWER || ec == A64_EC_IABORT_LOWER || ec == A64_EC_SP_ALIGN ||
+             ec == A64_EC_DABORT_SAME || ec == A64_EC_IABORT_SAME ||
              ec == A64_EC_PC_ALIGN ? DIFF_END_FAULT : DIFF_END_OTHER;
 }
 
@@ -287,7 +296,7 @@ static void run_batch(struct engine *e, const struct diff_batch *b, const struct
     for (unsigned i = 0; i < b->n; i++) {
         heat(e, t[i].hot_runs);
         for (unsigned turn = 0; turn < b->turns; turn++) {
-            give(&e->f->cpu, &t[i].state, diff_code_of(b, i));
+            give(e, &t[i].state, diff_code_of(b, i));
             run_to_end(e);
             take(e, b, &answer[i]);
         }
@@ -307,7 +316,6 @@ void engine_batch(struct engine *e, const struct diff_batch *b, const struct dif
     /* What Linux sets up for its processes. */
     c->sctlr_el1 |= SCTLR_UCT | SCTLR_UCI | SCTLR_DZE | SCTLR_NTWI | SCTLR_NTWE;
     c->tcr_el1 |= TCR_TBI0;
-    c->cpacr_el1 = 3 << 20;
     e->late = false;
     if (*e->dir) {
         /* Once to have the translations, then with those that were kept. */

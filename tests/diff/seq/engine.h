@@ -10,8 +10,8 @@ struct engine;
 
 /* kind: "interp"; "jit": loops become regions as soon as a test's hot_runs says; "tier1": they do
  * not; "async": they do, on a thread of their own; "kept": with translations that were kept, each
- * batch runs twice.  NULL: no such engine here. */
-struct engine *engine_new(const char *kind, const char *model);
+ * batch runs twice.  `el1`: programs run at EL1.  NULL: no such engine here. */
+struct engine *engine_new(const char *kind, const char *model, bool el1);
 void engine_free(struct engine *e);
 bool engine_is_jit(const struct engine *e);
 uint64_t engine_features(const struct engine *e);

@@ -29,6 +29,7 @@ struct gen {
     uint64_t features;              /* of struct a64_model */
     unsigned group_mask;            /* 1 << enum a64_group; 0: all */
     const char *only;               /* rows whose name contains it; NULL: all */
+    bool el1;                       /* loops with what EL0 must not do */
     bool for_qemu;                  /* leave out what QEMU is known to do wrongly */
     bool close;                     /* this snippet's vector registers are V0 to V3: it is about
                                      * what one instruction makes of another's result */

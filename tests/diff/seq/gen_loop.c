@@ -283,6 +283,9 @@ static void jump_by_register(struct prog *p)
 {
     unsigned t = gen_spare(p->g), at = emit(p, A64_ADR | t);
 
+    if (!pick(p, 4)) {                                      /* a tag: movk */
+        emit(p, 0xf2e00000 | pick(p, 256) << 13 | t);
+    }
     emit(p, 0xd61f0000 | t << 5);                           /* br */
     if (pick(p, 2)) {
         plain(p);
@@ -481,8 +484,90 @@ static void loop(struct prog *p, unsigned want)
     fix(p, &l->exits, p->n);
 }
 
+/* ---- at EL1 ---- */
+
+/* Registers whose writes change nothing for what the programs compare but themselves. */
+static void el1_register(struct prog *p)
+{
+    static const struct { uint8_t op1, crn, crm, op2, read_only; } reg[] = {
+        { 0, 4, 0, 0, 0 }, { 0, 4, 0, 1, 0 },           /* SPSR_EL1, ELR_EL1 */
+        { 0, 5, 2, 0, 0 }, { 0, 6, 0, 0, 0 },           /* ESR_EL1, FAR_EL1 */
+        { 0, 13, 0, 1, 0 }, { 0, 7, 4, 0, 0 },          /* CONTEXTIDR_EL1, PAR_EL1 */
+        { 0, 4, 1, 0, 0 }, { 3, 13, 0, 3, 0 },          /* SP_EL0, TPIDRRO_EL0 */
+        { 3, 4, 2, 1, 0 }, { 0, 4, 2, 2, 1 },           /* DAIF, CurrentEL */
+        { 0, 12, 0, 0, 1 }, { 0, 2, 0, 0, 1 },          /* VBAR_EL1, TTBR0_EL1 */
+        { 0, 0, 0, 0, 1 }, { 3, 0, 0, 1, 1 }, { 3, 0, 0, 7, 1 },    /* MIDR, CTR, DCZID */
+    };
+    unsigned i = pick(p, sizeof(reg) / sizeof(reg[0]));
+    uint32_t w = 0xd5180000 | (uint32_t)reg[i].op1 << 16 | (uint32_t)reg[i].crn << 12 |
+                 (uint32_t)reg[i].crm << 8 | (uint32_t)reg[i].op2 << 5;
+
+    if (reg[i].read_only || pick(p, 2)) {
+        emit(p, w | 1 << 21 | gen_spare(p->g));
+    } else {
+        emit(p, w | pick(p, 32));
+    }
+}
+
+/* An exception return to the next instruction. */
+static void el1_return(struct prog *p)
+{
+    unsigned t = gen_spare(p->g), at = emit(p, A64_ADR | t);
+
+    emit(p, 0xd5184020 | t);                                /* msr elr_el1 */
+    movz(p, t, 0x3c5 & ~(pick(p, 16) << 6), 0);
+    if (pick(p, 2)) {
+        emit(p, 0xf2a00000 | (pick(p, 16) << 12) << 5 | t); /* movk: flags */
+    }
+    emit(p, 0xd5184000 | t);                                /* msr spsr_el1 */
+    emit(p, 0xd69f03e0);                                    /* eret */
+    aim(p, at, p->n);
+}
+
+static void el1(struct prog *p)
+{
+    const uint8_t *role = p->g->role;
+    unsigned t = gen_spare(p->g);
+
+    switch (pick(p, 8)) {
+    case 0:
+        emit(p, (pick(p, 2) ? 0xd50340df : 0xd50340ff) | pick(p, 16) << 8);     /* daif */
+        break;
+    case 1:                                                 /* tlbi vae1, vmalle1 */
+        emit(p, pick(p, 4) ? 0xd5088720 | role[GEN_BASE + pick(p, 3)] : 0xd508871f);
+        emit(p, 0xd5033f9f);                                /* dsb sy */
+        if (pick(p, 2)) {
+            emit(p, 0xd5033fdf);
+        }
+        break;
+    case 2:
+        emit(p, 0xd5087800 | pick(p, 2) << 5 | role[GEN_ALIGNED + pick(p, 5)]); /* at s1e1 */
+        emit(p, 0xd5387400 | t);                            /* mrs x, par_el1 */
+        break;
+    case 3:
+        el1_return(p);
+        break;
+    case 4:                                                 /* floating point off, or on */
+        if (!pick(p, 4)) {
+            movz(p, t, pick(p, 3) ? 0x30 : 0x10, 16);
+            emit(p, 0xd5181040 | t);                        /* msr cpacr_el1 */
+            if (pick(p, 2)) {
+                emit(p, 0xd5033fdf);
+            }
+        }
+        break;
+    default:
+        el1_register(p);
+        break;
+    }
+}
+
 static void rare(struct prog *p)
 {
+    if (p->g->el1 && pick(p, 2)) {
+        el1(p);
+        return;
+    }
     switch (pick(p, 6)) {
     case 0:
         if (!p->g->for_qemu) {
@@ -527,11 +612,11 @@ static void item(struct prog *p, unsigned want)
         flags(p);
     } else if (r < 39) {
         step(p);
-    } else if (r < 45) {
+    } else if (r < (p->g->el1 ? 49 : 45)) {
         rare(p);
-    } else if (r < 48 && p->changes && p->target >= 0) {
+    } else if (r < 52 && p->changes && p->target >= 0) {
         change_code(p);
-    } else if (r < 51 && p->leaves) {
+    } else if (r < 55 && p->leaves) {
         store_to_device(p);
     } else {
         plain(p);
@@ -574,7 +659,8 @@ static void choose_walks(struct gen *g, struct diff_state *s)
 static void begin(struct prog *p, struct gen *g, struct diff_test *t, unsigned insns)
 {
     *p = (struct prog){
-        .g = g, .state = &t->state, .word = t->word, .target = -1, .depth_max = 1 + gen_below(g, DEPTH_MAX),
+        .g = g, .state = &t->state, .word = t->word,
+        .target = -1, .depth_max = 1 + gen_below(g, DEPTH_MAX),
         .style = gen_below(g, STYLES), .calls = !gen_below(g, 8), .changes = !gen_below(g, 8),
         .leaves = !gen_below(g, 8),
     };

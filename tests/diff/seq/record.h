@@ -28,7 +28,7 @@ enum diff_end { DIFF_END_DONE, DIFF_END_UNDEFINED, DIFF_END_FAULT, DIFF_END_OTHE
 
 struct diff_state {
     uint64_t x[31], sp, pc;
-    uint64_t nzcv;                          /* bits 31:28 */
+    uint64_t nzcv;                          /* bits 31:28; as an answer of ours all of SPSR */
     uint64_t v[32][2];
     uint32_t fpcr, fpsr;
     uint32_t end;                           /* enum diff_end */
@@ -48,7 +48,7 @@ struct diff_batch {
     uint32_t slot_words;                    /* of a program, with its end */
     uint32_t first;                         /* slot of the first one */
     uint32_t turns;                         /* how often each runs from its first state */
-    uint32_t no_syndrome;                   /* esr and far stay 0 */
+    uint32_t no_syndrome;                   /* esr and far stay 0, nzcv has no more bits */
 };
 
 static inline uint64_t diff_code_of(const struct diff_batch *b, unsigned i)
