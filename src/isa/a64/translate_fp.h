@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Floating-point primitives as IR, where FPCR.FZ is 0.  Part of translate.c.
+/* Floating-point primitives as IR.  Part of translate.c.
  *
  * Host instructions on a scalar copy what is above it from their first operand, and those on two
  * singles work on four: so operands are cut first (v_low), which costs nothing for a guest
@@ -83,20 +83,28 @@ static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref
     uint32_t arg = k >> 16;
     bool scalar = V_LG(arg) == V_SIZE(arg), two_singles = V_LG(arg) == 3 && !scalar;
     unsigned int_lg = V_INT_LG(V_X(arg));
+    uint64_t fz = 0;
     ir_ref r;
 
+    if (!(e->b->mode & A64_MODE_FP_PLAIN)) {
+        if (!gen_fp_native_fz(k)) {
+            return 0;
+        }
+        fz = GEN_FP_FZ;
+    }
     if ((vop == VOP_scvtf || vop == VOP_ucvtf) && gen_fp_scalar_int(k)) {
         val v = v_to_val(e, 4u << (int_lg == 3), 0, (vec){ a });
         return ir_emit(e->ir, IR_VI2F, true, v.r, 0, 0, k);
     }
     if ((vop == VOP_fcvts || vop == VOP_fcvtu) && gen_fp_scalar_int(k)) {
-        r = ir_emit(e->ir, IR_VF2I, true, a, 0, 0, k);
+        r = ir_emit(e->ir, IR_VF2I, true, a, 0, 0, k | fz);
         e->ir->op[r].hi0 = int_lg == 2;
         return v_from_val(e, R(r)).r;
     }
     if (!gen_fp_native(k)) {
         return 0;
     }
+    k |= fz;
     if (vop == VOP_fmla) {
         return fp_fmla(e, k, a, b, c);
     }
@@ -104,7 +112,7 @@ static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref
         return fp_scalar(e, k, a, b);
     }
     if (two_singles && vop == VOP_fdiv) {
-        k = vop | (uint64_t)V_ARG(2, 4, 0) << 16;
+        k = vop | (uint64_t)V_ARG(2, 4, 0) << 16 | fz;
         return v_low(e, fp_emit(e, k, fp_twice(e, a), fp_twice(e, b), 0), 8);
     }
     if (two_singles && vop != VOP_fcvtn) {

@@ -137,8 +137,7 @@ static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref
     uint64_t k = vop | (uint64_t)arg << 16;
     ir_ref r;
 
-    if (vop_rows[vop].effect == VOP_FP && (e->b->mode & A64_MODE_FP_PLAIN) &&
-        (r = fp_primitive(e, k, a, b, c))) {
+    if (vop_rows[vop].effect == VOP_FP && (r = fp_primitive(e, k, a, b, c))) {
         return (vec){ r };
     }
     if ((vop == VOP_fcmla || vop == VOP_fcadd) && V_SIZE(arg) >= 2) {

@@ -192,12 +192,13 @@ static void to_int_lanes(struct gen *g, bool is_signed)
     struct gen_fp_fmt f = { V_SIZE(arg) == 3, false };
     int imm = round_imm(V_X(arg)), fbits = V_INT_FBITS(V_X(arg));
     struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-    int a = r.a, t = f.dbl ? gen_tmp(g) : -1, v = gen_vtmp(g);
-    uint8_t *large = NULL, *after = NULL;
+    int a = r.a, t = f.dbl ? gen_tmp(g) : -1, v = gen_vtmp(g), fz = gen_fp_fz_tmp(g);
+    uint8_t *small, *large = NULL, *after = NULL;
     struct gen_stub *s;
 
     r.d = gen_vdef(g, g->i);
     gen_clobber_ef(g);
+    small = gen_fp_jump_if_small(g, fz, a, -1, f, 0);
     if (!is_signed || fbits) {
         large = jump_if_large(g, f.dbl, is_signed, a);
     }
@@ -215,6 +216,7 @@ static void to_int_lanes(struct gen *g, bool is_signed)
     truncate_lanes(g, f.dbl, t, r.d, a);
     s = gen_fp_slow(g, large ? large : after, r);
     s->from2 = large ? after : NULL;
+    s->from3 = small;
     if (is_signed) {
         uint64_t min = f.dbl ? UINT64_C(1) << 63 : UINT64_C(0x8000000080000000);
         gen_lit(g, f.dbl ? P38(0x29) : P(0x76), T0, r.d, min, min);
@@ -320,12 +322,14 @@ void gen_cvt_from_scalar(struct gen *g)
     bool is_signed = (p->k & 0xffff) == VOP_fcvts, wide = V_INT_LG(V_X(arg)) == 3;
     int imm = round_imm(V_X(arg)), fbits = V_INT_FBITS(V_X(arg));
     int a = gen_vuse(g, p->a), from = a, d = gen_def(g, g->i), t = gen_vtmp(g);
+    int fz = gen_fp_fz_tmp(g);
     /* A number that is rounded up to 2^32 would look as if it fitted. */
     unsigned bits = wide ? 63 : imm == 3 ? 32 : 31;
-    uint8_t *large = NULL, *after = NULL;
+    uint8_t *small, *large = NULL, *after = NULL;
     struct gen_stub *s;
 
     gen_clobber_ef(g);
+    small = gen_fp_jump_if_small(g, fz, a, -1, f, 0);
     if (!is_signed || fbits) {
         large = jump_if_beyond(g, f.dbl, is_signed, a, is_signed ? 63 : bits);
     }
@@ -342,6 +346,7 @@ void gen_cvt_from_scalar(struct gen *g)
     }
     s = gen_fp_slow(g, large ? large : after, (struct gen_fp_regs){ a, -1, -1, T0 });
     s->from2 = large ? after : NULL;
+    s->from3 = small;
     x64_v(&g->c, 0x2c | OP_0F | (f.dbl ? OP_F2 : OP_F3) | x64_w(wide || !is_signed), d, 0, from);
     if (is_signed) {
         x64_alu_ri(&g->c, ALU_CMP, wide, d, 1);         /* overflows for INT_MIN only */

@@ -2,8 +2,7 @@
 /* Scalar and vector floating point, single and double precision, with Arm's results.
  *
  * MXCSR has the guest's rounding mode and the guest's cumulative flags while translated code
- * runs (accel/jit/fpu.h).  FPCR.FZ is 0 here: blocks with FZ call the primitives in C.  Then the
- * host's result and flags are Arm's, but for
+ * runs (accel/jit/fpu.h).  If FPCR.FZ is 0 the host's result and flags are Arm's, but for
  *
  *   NaNs      x86's default NaN is negative, FMA has another order of operands, FMAX and FMIN
  *             another rule, FPCR.DN is unknown to it: a NaN in the result (FMAX, FMIN: in an
@@ -12,6 +11,10 @@
  *             is the smallest normal number, and inexact (SDM vol. 1, 4.9.1.5; DDI 0487,
  *             FPRound()).  A sum is never both tiny and inexact; the others check for that.
  *   integers  Out of range x86 gives the "indefinite integer" and Invalid; Arm saturates.
+ *
+ * With FPCR.FZ the host still does not flush: what has a denormal operand, or could have a result
+ * that is tiny and inexact, goes the slow way before the host sees it, and an exact denormal
+ * afterwards; of the rest no bit differs.
  *
  * What the host has raised by then, Arm raises too, so the slow way only adds flags.
  *
@@ -118,9 +121,12 @@ struct gen_stub *gen_fp_slow(struct gen *g, uint8_t *from, struct gen_fp_regs r)
 
 void gen_fp_stub(struct gen *g, const struct gen_stub *s)
 {
-    x64_patch(s->from, g->c.p);
-    if (s->from2) {
-        x64_patch(s->from2, g->c.p);
+    uint8_t *const from[] = { s->from, s->from2, s->from3, s->from4 };
+
+    for (unsigned i = 0; i < 4; i++) {
+        if (from[i]) {
+            x64_patch(from[i], g->c.p);
+        }
     }
     if (s->kind == GEN_STUB_QC) {
         x64_rm(&g->c, 0x81, ALU_OR, gen_at(g, g->guest->fpsr));
@@ -172,66 +178,6 @@ uint8_t *gen_fp_jump_if_odd(struct gen *g, int d, struct gen_fp_fmt f, bool tiny
     return x64_jcc(&g->c, CC_NE);
 }
 
-static void arithmetic(struct gen *g, unsigned o, bool tiny)
-{
-    const struct ir_op *p = op(g);
-    struct gen_fp_fmt f = fmt_of(p->k >> 16);
-    struct gen_fp_regs r = { gen_vuse(g, p->a), p->b ? gen_vuse(g, p->b) : -1, -1, -1 };
-
-    r.d = gen_vdef(g, g->i);
-    gen_clobber_ef(g);
-    if (r.b < 0) {                      /* vsqrt: packed has one operand */
-        x64_v(&g->c, form(f, o), r.d, f.scalar ? r.a : 0, r.a);
-    } else if (f.scalar && gen_vec_bytes(g->ir, p->a) > 1u << V_SIZE(p->k >> 16)) {
-        x64_v(&g->c, form(f, o), r.d, r.b, r.a);        /* zero above comes from b */
-    } else {
-        x64_v(&g->c, form(f, o), r.d, r.a, r.b);
-    }
-    gen_fp_slow(g, gen_fp_jump_if_odd(g, r.d, f, tiny), r);
-}
-
-static void multiply_add(struct gen *g)
-{
-    static const uint8_t opcode[4] = { 0xb8, 0xbc, 0xba, 0xbe };    /* 231: madd nmadd msub nmsub */
-    const struct ir_op *p = op(g);
-    struct gen_fp_fmt f = fmt_of(p->k >> 16);
-    unsigned neg = (p->k & GEN_FP_NEG_A ? 1 : 0) | (p->k & GEN_FP_NEG_C ? 2 : 0);
-    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), gen_vuse(g, p->c), -1 };
-
-    r.d = gen_vdef(g, g->i);
-    gen_clobber_ef(g);
-    x64_v(&g->c, 0x28 | OP_0F, r.d, 0, r.c);
-    x64_v(&g->c, P38(opcode[neg] + f.scalar) | x64_w(f.dbl), r.d, r.a, r.b);
-    gen_fp_slow(g, gen_fp_jump_if_odd(g, r.d, f, true), r);
-}
-
-/* FMAX … FMINNM of numbers: the two orders of operands differ only for zeros, of which FMAX wants
- * the positive one and FMIN the negative one. */
-static void extremum(struct gen *g, unsigned o)
-{
-    const struct ir_op *p = op(g);
-    struct gen_fp_fmt f = fmt_of(p->k >> 16);
-    unsigned pd = f.dbl ? OP_66 : 0;
-    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), -1, -1 };
-    struct gen_stub *s;
-
-    r.d = gen_vdef(g, g->i);
-    gen_clobber_ef(g);
-    if (f.scalar) {
-        x64_v(&g->c, 0x2e | OP_0F | pd, r.a, 0, r.b);
-        s = gen_fp_slow(g, x64_jcc(&g->c, CC_P), r);
-    } else {
-        x64_vi(&g->c, 0xc2 | OP_0F | pd, T0, r.a, r.b, 3);
-        x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T0);
-        x64_test_rr(&g->c, false, RAX, RAX);
-        s = gen_fp_slow(g, x64_jcc(&g->c, CC_NE), r);
-    }
-    x64_v(&g->c, form(f, o), T0, r.a, r.b);
-    x64_v(&g->c, form(f, o), T1, r.b, r.a);
-    x64_v(&g->c, (o == 0x5f ? 0x54 : 0x56) | OP_0F, r.d, T0, T1);
-    s->back = g->c.p;
-}
-
 /* Jumps if a lane of a or b is so large that their product could overflow, or is NaN: infinity
  * times zero is no invalid operation for FMULX, FRECPS, FRSQRTS, and the host must not see it. */
 static uint8_t *jump_if_huge(struct gen *g, int a, int b, struct gen_fp_fmt f)
@@ -253,6 +199,135 @@ static uint8_t *jump_if_huge(struct gen *g, int a, int b, struct gen_fp_fmt f)
     x64_v(&g->c, 0x50 | OP_0F | (f.dbl ? OP_66 : 0), RAX, 0, T0);
     x64_test_rr(&g->c, false, RAX, RAX);
     return x64_jcc(&g->c, CC_NE);
+}
+
+/* t = lanes of x that are not zero, but less than those of `limit`: |x| - 1 < limit - 1, as
+ * unsigned numbers, which are compared with the sign bit turned. */
+static void small_lanes(struct gen *g, struct gen_fp_fmt f, int t, int x, int limit)
+{
+    uint64_t mask = abs_mask[f.dbl], less = f.dbl ? INT64_MAX : UINT64_C(0x7fffffff7fffffff);
+
+    if (f.scalar) {
+        mask &= f.dbl ? UINT64_MAX : UINT32_MAX;
+    }
+    gen_lit(g, P(0xdb), t, x, mask, f.scalar ? 0 : mask);
+    gen_lit(g, f.dbl ? P(0xd4) : P(0xfe), t, t, less, less);
+    x64_v(&g->c, f.dbl ? P38(0x37) : P(0x66), t, limit, t);             /* vpcmpgt */
+}
+
+int gen_fp_fz_tmp(struct gen *g)
+{
+    return op(g)->k & GEN_FP_FZ ? gen_vtmp(g) : -1;
+}
+
+uint8_t *gen_fp_jump_if_small(struct gen *g, int t, int a, int b, struct gen_fp_fmt f, unsigned n)
+{
+    uint64_t one = f.dbl ? UINT64_C(1) << 52 : UINT64_C(0x0080000000800000);
+    uint64_t k = one * (n ? (f.dbl ? 1023 : 127) - n : 1);
+
+    if (t < 0) {
+        return NULL;
+    }
+    /* limit - 1, with the sign bit turned */
+    k = f.dbl ? (k - 1) ^ UINT64_C(1) << 63 : (k - UINT64_C(0x0000000100000001)) ^
+                                               UINT64_C(0x8000000080000000);
+    gen_vconst(g, t, k, k);
+    small_lanes(g, f, T0, a, t);
+    if (b >= 0 && b != a) {
+        small_lanes(g, f, T1, b, t);
+        x64_v(&g->c, P(0xeb), T0, T0, T1);
+    }
+    x64_v(&g->c, 0x50 | OP_0F | (f.dbl ? OP_66 : 0), RAX, 0, T0);
+    x64_test_rr(&g->c, false, RAX, RAX);
+    return x64_jcc(&g->c, CC_NE);
+}
+
+/* Of what n the operands' magnitudes must be at least 2^-n, so that no result is tiny and inexact:
+ * products are normal, and sums of products with anything normal are multiples of the smallest
+ * denormal. */
+static unsigned enough(bool dbl, bool adds)
+{
+    return adds ? (dbl ? 400 : 48) : (dbl ? 500 : 60);
+}
+
+static void arithmetic(struct gen *g, unsigned o, bool tiny)
+{
+    const struct ir_op *p = op(g);
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
+    struct gen_fp_regs r = { gen_vuse(g, p->a), p->b ? gen_vuse(g, p->b) : -1, -1, -1 };
+    bool fz = p->k & GEN_FP_FZ, sums = o == 0x58 || o == 0x5c;
+    struct gen_stub *s;
+    int t;
+
+    r.d = gen_vdef(g, g->i);
+    t = gen_fp_fz_tmp(g);
+    gen_clobber_ef(g);
+    s = gen_fp_slow(g, gen_fp_jump_if_small(g, t, r.a, r.b, f, tiny ? enough(f.dbl, false) : 0), r);
+    if (o == 0x5e && fz) {
+        s->from3 = jump_if_huge(g, r.b, r.b, f);        /* the quotient could be tiny */
+    }
+    if (r.b < 0) {                      /* vsqrt: packed has one operand */
+        x64_v(&g->c, form(f, o), r.d, f.scalar ? r.a : 0, r.a);
+    } else if (f.scalar && gen_vec_bytes(g->ir, p->a) > 1u << V_SIZE(p->k >> 16)) {
+        x64_v(&g->c, form(f, o), r.d, r.b, r.a);        /* zero above comes from b */
+    } else {
+        x64_v(&g->c, form(f, o), r.d, r.a, r.b);
+    }
+    s->from2 = gen_fp_jump_if_odd(g, r.d, f, tiny);
+    s->from4 = sums ? gen_fp_jump_if_small(g, t, r.d, -1, f, 0) : NULL;
+    s->back = g->c.p;
+}
+
+static void multiply_add(struct gen *g)
+{
+    static const uint8_t opcode[4] = { 0xb8, 0xbc, 0xba, 0xbe };    /* 231: madd nmadd msub nmsub */
+    const struct ir_op *p = op(g);
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
+    unsigned neg = (p->k & GEN_FP_NEG_A ? 1 : 0) | (p->k & GEN_FP_NEG_C ? 2 : 0);
+    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), gen_vuse(g, p->c), -1 };
+    struct gen_stub *s;
+    int t;
+
+    r.d = gen_vdef(g, g->i);
+    t = gen_fp_fz_tmp(g);
+    gen_clobber_ef(g);
+    s = gen_fp_slow(g, gen_fp_jump_if_small(g, t, r.a, r.b, f, enough(f.dbl, true)), r);
+    s->from3 = gen_fp_jump_if_small(g, t, r.c, -1, f, 0);
+    x64_v(&g->c, 0x28 | OP_0F, r.d, 0, r.c);
+    x64_v(&g->c, P38(opcode[neg] + f.scalar) | x64_w(f.dbl), r.d, r.a, r.b);
+    s->from2 = gen_fp_jump_if_odd(g, r.d, f, true);
+    s->from4 = gen_fp_jump_if_small(g, t, r.d, -1, f, 0);
+    s->back = g->c.p;
+}
+
+/* FMAX … FMINNM of numbers: the two orders of operands differ only for zeros, of which FMAX wants
+ * the positive one and FMIN the negative one. */
+static void extremum(struct gen *g, unsigned o)
+{
+    const struct ir_op *p = op(g);
+    struct gen_fp_fmt f = fmt_of(p->k >> 16);
+    unsigned pd = f.dbl ? OP_66 : 0;
+    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), -1, -1 };
+    struct gen_stub *s;
+    int t;
+
+    r.d = gen_vdef(g, g->i);
+    t = gen_fp_fz_tmp(g);
+    gen_clobber_ef(g);
+    s = gen_fp_slow(g, gen_fp_jump_if_small(g, t, r.a, r.b, f, 0), r);
+    if (f.scalar) {
+        x64_v(&g->c, 0x2e | OP_0F | pd, r.a, 0, r.b);
+        s->from2 = x64_jcc(&g->c, CC_P);
+    } else {
+        x64_vi(&g->c, 0xc2 | OP_0F | pd, T0, r.a, r.b, 3);
+        x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T0);
+        x64_test_rr(&g->c, false, RAX, RAX);
+        s->from2 = x64_jcc(&g->c, CC_NE);
+    }
+    x64_v(&g->c, form(f, o), T0, r.a, r.b);
+    x64_v(&g->c, form(f, o), T1, r.b, r.a);
+    x64_v(&g->c, (o == 0x5f ? 0x54 : 0x56) | OP_0F, r.d, T0, T1);
+    s->back = g->c.p;
 }
 
 static void multiply_extended(struct gen *g)
@@ -294,9 +369,19 @@ static void compare_to_mask(struct gen *g, unsigned predicate)
 {
     const struct ir_op *p = op(g);
     struct gen_fp_fmt f = fmt_of(p->k >> 16);
-    int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b), d = gen_vdef(g, g->i);
+    struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), -1, -1 };
+    uint8_t *small = NULL;
 
-    x64_vi(&g->c, form(f, 0xc2), d, a, b, predicate);
+    r.d = gen_vdef(g, g->i);
+    if (p->k & GEN_FP_FZ) {
+        int t = gen_fp_fz_tmp(g);
+        gen_clobber_ef(g);
+        small = gen_fp_jump_if_small(g, t, r.a, r.b, f, 0);
+    }
+    x64_vi(&g->c, form(f, 0xc2), r.d, r.a, r.b, predicate);
+    if (small) {
+        gen_fp_slow(g, small, r);
+    }
 }
 
 /* ---- comparison ---- */
@@ -433,6 +518,19 @@ bool gen_fp_native(uint64_t k)
     case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
     case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
     case VOP_fmulx: case VOP_frecps: case VOP_frsqrts:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool gen_fp_native_fz(uint64_t k)
+{
+    switch (k & 0xffff) {
+    case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fsqrt: case VOP_fmla:
+    case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
+    case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
+    case VOP_scvtf: case VOP_ucvtf: case VOP_fcvts: case VOP_fcvtu:
         return true;
     default:
         return false;

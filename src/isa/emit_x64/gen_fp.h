@@ -6,9 +6,12 @@
 /* k of V1, V2, V3, VI2F, VF2I: primitive in bits 15:0, argument in bits 47:16, and */
 #define GEN_FP_NEG_A (UINT64_C(1) << 48)    /* fmla: the first factor is negated */
 #define GEN_FP_NEG_C (UINT64_C(1) << 49)    /* … the addend */
+#define GEN_FP_FZ (UINT64_C(1) << 50)       /* FPCR.FZ may be 1 */
 
-/* Is there a case for the primitive, if FPCR.FZ is 0?  gen_fp_scalar_int(): of VI2F and VF2I. */
+/* Is there a case for the primitive, if FPCR.FZ is 0?  gen_fp_scalar_int(): of VI2F and VF2I.
+ * gen_fp_native_fz(): of those, is there one with GEN_FP_FZ? */
 bool gen_fp_native(uint64_t k);
+bool gen_fp_native_fz(uint64_t k);
 bool gen_fp_scalar_int(uint64_t k);
 
 void gen_fp(struct gen *g);

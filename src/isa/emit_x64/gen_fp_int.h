@@ -38,6 +38,11 @@ static const uint64_t abs_mask[2] = { UINT64_C(0x7fffffff7fffffff), UINT64_C(0x7
 
 /* The slow way, to be taken by the jump whose displacement is `from`, comes back here. */
 struct gen_stub *gen_fp_slow(struct gen *g, uint8_t *from, struct gen_fp_regs r);
+/* With GEN_FP_FZ: jumps if a lane of a or b (-1 = none) is not zero, but less than 2^-n, or with
+ * n = 0, than the smallest normal number.  Otherwise returns NULL.  t: gen_fp_fz_tmp(), which must
+ * come before all jumps. */
+int gen_fp_fz_tmp(struct gen *g);
+uint8_t *gen_fp_jump_if_small(struct gen *g, int t, int a, int b, struct gen_fp_fmt f, unsigned n);
 /* Jumps if a lane of `d` is NaN, or, `tiny`, the smallest normal number. */
 uint8_t *gen_fp_jump_if_odd(struct gen *g, int d, struct gen_fp_fmt f, bool tiny);
 
