@@ -3,7 +3,7 @@
  *
  *   translated code   rounding mode of FPCR; exceptions masked; the sticky flags are FPSR's
  *                     cumulative bits, or will be: FPSR is what struct a64_cpu has, or-ed with
- *                     them.  FZ and DAZ are off: with FPCR.FZ translated code calls C.
+ *                     them.  FZ and DAZ are off: emit_x64/gen_fp.c finds what flushes.
  *   primitives        (vop_*, called by translated code) the same: they do not look at MXCSR,
  *                     but for the host arithmetic of softfp/fp_host.h, which checks the mode and
  *                     raises only what FPSR has already.

@@ -238,8 +238,8 @@ static inline void nzcv_set(env *e, val v)
 
     /* FCMP: the comparison that was just made defines the flags directly. */
     if (to->op == IR_VTO && v.r == ir->n - 1 && to->a == v.r - 1 && p->op == IR_VCALL &&
-        p->k == VOP_fcmp && (e->b->mode & A64_MODE_FP_PLAIN) && V_SIZE(p->k2) >= 2) {
-        uint64_t arg = p->k2;
+        p->k == VOP_fcmp && V_SIZE(p->k2) >= 2) {
+        uint64_t arg = p->k2 | (e->b->mode & A64_MODE_FP_PLAIN ? 0 : GEN_FP_FZ);
         ir_ref a = p->a, b = p->b, r;
         ir->n -= 2;
         r = ir_flagop(ir, IR_VFCMP, true, a, b);

@@ -32,7 +32,7 @@
 /* The guest state as generated code sees it: offsets from RBP and the like. */
 struct gen_guest {
     int32_t var[IR_VAR_N];
-    int32_t fpsr, nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
+    int32_t fpcr, fpsr, nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
             attention;
     int32_t read, write, jump;          /* from the TLB set */
     int32_t heat;                       /* GEN_HEATS counters of 32 bits, by target */

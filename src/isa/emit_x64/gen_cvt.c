@@ -64,17 +64,21 @@ static void round_to_integral(struct gen *g)
     uint32_t arg = p->k >> 16;
     struct gen_fp_fmt f = fmt_of(arg);
     struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
+    struct gen_stub *s;
+    int t;
 
     r.d = gen_vdef(g, g->i);
+    t = gen_fp_fz_tmp(g);
     gen_clobber_ef(g);
+    s = gen_fp_slow(g, gen_fp_jump_if_small(g, t, r.a, -1, f, 0), r);
     if (V_ROUND_OF(V_X(arg)) == FP_TIEAWAY) {
-        struct gen_stub *s = gen_fp_slow(g, NULL, r);
-        s->from = round_ties_away(g, f, r.d, r.a);
-        s->back = g->c.p;
-        return;
+        s->from2 = round_ties_away(g, f, r.d, r.a);
+    } else {
+        unsigned quiet = V_X(arg) & V_ROUND_EXACT ? 0 : ROUND_QUIET;
+        vround(g, f, r.d, r.a, round_imm(V_X(arg)) | quiet);
+        s->from2 = gen_fp_jump_if_odd(g, r.d, f, false);
     }
-    vround(g, f, r.d, r.a, round_imm(V_X(arg)) | (V_X(arg) & V_ROUND_EXACT ? 0 : ROUND_QUIET));
-    gen_fp_slow(g, gen_fp_jump_if_odd(g, r.d, f, false), r);
+    s->back = g->c.p;
 }
 
 /* Between single and double. */
@@ -82,11 +86,14 @@ static void convert(struct gen *g, unsigned o, bool to_dbl, bool scalar)
 {
     const struct ir_op *p = op(g);
     struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-    struct gen_fp_fmt to = { to_dbl, scalar };
-    int a = r.a;
+    struct gen_fp_fmt from = { !to_dbl, scalar }, to = { to_dbl, scalar };
+    int a = r.a, t;
+    struct gen_stub *s;
 
     r.d = gen_vdef(g, g->i);
+    t = gen_fp_fz_tmp(g);
     gen_clobber_ef(g);
+    s = gen_fp_slow(g, gen_fp_jump_if_small(g, t, a, -1, from, to_dbl ? 0 : 125), r);
     if (!scalar && to_dbl && (V_X(p->k >> 16) & 1)) {
         x64_vi(&g->c, P(0x70), T0, 0, a, 0xee);
         a = T0;
@@ -97,7 +104,8 @@ static void convert(struct gen *g, unsigned o, bool to_dbl, bool scalar)
     } else {
         x64_v(&g->c, o, r.d, scalar ? a : 0, a);
     }
-    gen_fp_slow(g, gen_fp_jump_if_odd(g, r.d, to, !to_dbl), r);
+    s->from2 = gen_fp_jump_if_odd(g, r.d, to, !to_dbl);
+    s->back = g->c.p;
 }
 
 /* ---- half precision: F16C.  FPCR.AHP and FZ16 are 0 ---- */

@@ -128,6 +128,21 @@ void gen_fp_stub(struct gen *g, const struct gen_stub *s)
             x64_patch(from[i], g->c.p);
         }
     }
+    if (s->kind == GEN_STUB_QC && s->info) {
+        /* There are denormal operands, which T0, T1 select, but is FZ set? */
+        uint8_t *over;
+        x64_rm(&g->c, 0xf7, 0, gen_at(g, g->guest->fpcr));              /* test */
+        x64_d(&g->c, FPCR_FZ);
+        over = x64_jcc8(&g->c, CC_NE);
+        x64_v(&g->c, P(0xef), T0, T0, T0);
+        x64_v(&g->c, P(0xef), T1, T1, T1);
+        x64_jmp_to(&g->c, s->back);
+        x64_patch8(over, g->c.p);
+        x64_rm(&g->c, 0x81, ALU_OR, gen_at(g, g->guest->fpsr));
+        x64_d(&g->c, s->info);
+        x64_jmp_to(&g->c, s->back);
+        return;
+    }
     if (s->kind == GEN_STUB_QC) {
         x64_rm(&g->c, 0x81, ALU_OR, gen_at(g, g->guest->fpsr));
         x64_d(&g->c, FPSR_QC);
@@ -220,18 +235,23 @@ int gen_fp_fz_tmp(struct gen *g)
     return op(g)->k & GEN_FP_FZ ? gen_vtmp(g) : -1;
 }
 
-uint8_t *gen_fp_jump_if_small(struct gen *g, int t, int a, int b, struct gen_fp_fmt f, unsigned n)
+/* t = the limit for small_lanes(), less one, with the sign bit turned. */
+static void fz_limit(struct gen *g, struct gen_fp_fmt f, int t, unsigned n)
 {
     uint64_t one = f.dbl ? UINT64_C(1) << 52 : UINT64_C(0x0080000000800000);
     uint64_t k = one * (n ? (f.dbl ? 1023 : 127) - n : 1);
 
+    k = f.dbl ? (k - 1) ^ UINT64_C(1) << 63
+              : (k - UINT64_C(0x0000000100000001)) ^ UINT64_C(0x8000000080000000);
+    gen_vconst(g, t, k, k);
+}
+
+uint8_t *gen_fp_jump_if_small(struct gen *g, int t, int a, int b, struct gen_fp_fmt f, unsigned n)
+{
     if (t < 0) {
         return NULL;
     }
-    /* limit - 1, with the sign bit turned */
-    k = f.dbl ? (k - 1) ^ UINT64_C(1) << 63 : (k - UINT64_C(0x0000000100000001)) ^
-                                               UINT64_C(0x8000000080000000);
-    gen_vconst(g, t, k, k);
+    fz_limit(g, f, t, n);
     small_lanes(g, f, T0, a, t);
     if (b >= 0 && b != a) {
         small_lanes(g, f, T1, b, t);
@@ -405,6 +425,29 @@ static void ucomis(struct gen *g, int a, int b, bool dbl, bool signal)
     x64_v(&g->c, (signal ? 0x2f : 0x2e) | OP_0F | (dbl ? OP_66 : 0), a, 0, b);
 }
 
+/* Denormal operands become zero, and raise Input Denormal. */
+static void flush_operands(struct gen *g, int *a, int *b, struct gen_fp_fmt f)
+{
+    int t = gen_fp_fz_tmp(g);
+    struct gen_stub *s;
+
+    gen_clobber_ef(g);
+    s = gen_stub(g, GEN_STUB_QC);
+    s->info = FPSR_IDC;
+    fz_limit(g, f, t, 0);
+    small_lanes(g, f, T0, *a, t);
+    small_lanes(g, f, T1, *b, t);
+    x64_v(&g->c, P(0xeb), t, T0, T1);
+    x64_v(&g->c, 0x50 | OP_0F | (f.dbl ? OP_66 : 0), RAX, 0, t);
+    x64_test_rr(&g->c, false, RAX, RAX);
+    s->from = x64_jcc(&g->c, CC_NE);
+    s->back = g->c.p;
+    x64_v(&g->c, P(0xdf), T0, T0, *a);                                  /* vpandn */
+    x64_v(&g->c, P(0xdf), T1, T1, *b);
+    *a = T0;
+    *b = T1;
+}
+
 static void compare(struct gen *g)
 {
     const struct ir_op *p = op(g);
@@ -412,6 +455,9 @@ static void compare(struct gen *g)
     int a = gen_vuse(g, p->a), b = gen_vuse(g, p->b);
     bool swap = wants_swap(g);
 
+    if (p->k & GEN_FP_FZ) {
+        flush_operands(g, &a, &b, (struct gen_fp_fmt){ V_SIZE(arg) == 3, true });
+    }
     gen_clobber_ef(g);
     ucomis(g, swap ? b : a, swap ? a : b, V_SIZE(arg) == 3, V_X(arg));
     g->ef = g->i;
@@ -530,8 +576,10 @@ bool gen_fp_native_fz(uint64_t k)
     case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fsqrt: case VOP_fmla:
     case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
     case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
-    case VOP_scvtf: case VOP_ucvtf: case VOP_fcvts: case VOP_fcvtu:
+    case VOP_scvtf: case VOP_ucvtf: case VOP_fcvts: case VOP_fcvtu: case VOP_frint:
         return true;
+    case VOP_fcvt: case VOP_fcvtl: case VOP_fcvtn:      /* half precision has other flushes */
+        return V_SIZE(k >> 16) >= 2 && ((k & 0xffff) != VOP_fcvt || V_X(k >> 16 & UINT32_MAX) >= 2);
     default:
         return false;
     }
