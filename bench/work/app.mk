@@ -34,7 +34,8 @@ $(OUT)/sqlite3.o: $(SQL)/sqlite3.c
 	@mkdir -p $(OUT)
 	$(CC) $(CFLAGS) -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION -c -o $@ $<
 
-# One file of all of SQLite, made by its own makefile (needs tclsh).
+# One file of all of SQLite, made by its own makefile (needs tclsh), which has a SRC of its own.
+MAKEOVERRIDES =
 $(SQL)/sqlite3.c $(SQL)/sqlite3.h &:
 	mkdir -p $(SQL)
 	$(MAKE) -s -C $(SQL) -f $(abspath $(SRC))/sqlite3/Makefile.linux-gcc \
