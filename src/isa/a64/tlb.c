@@ -84,6 +84,16 @@ static void chain_remove(struct a64_tlb *tlb, const struct a64_tlb_slot *p)
 
 /* ---- slots ---- */
 
+static void near_empty(struct a64_tlb_set *s)
+{
+    if (s->near_used) {
+        for (unsigned i = 0; i < 4; i++) {
+            s->near[i / 2][i % 2].limit = 0;
+        }
+        s->near_used = 0;
+    }
+}
+
 static void slot_drop(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
 {
     if (!slot_used(s, slot)) {
@@ -95,6 +105,7 @@ static void slot_drop(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
     s->used[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     s->used_n--;
     entry_of(s, slot)->tag = A64_TLB_NONE;
+    near_empty(s);
     tlb->drops++;
 }
 
@@ -108,8 +119,11 @@ static void slot_take(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot,
         s->used[slot / 64] |= UINT64_C(1) << slot % 64;
         s->used_words[slot / 4096] |= UINT64_C(1) << slot / 64 % 64;
         s->used_n++;
-    } else if (tlb->linked) {
-        chain_remove(tlb, p);
+    } else {
+        near_empty(s);
+        if (tlb->linked) {
+            chain_remove(tlb, p);
+        }
     }
     p->what = f->gpa >> 12 | (uint64_t)f->size_log2 << 52 | (uint64_t)f->guarded << 60;
     if (tlb->linked) {

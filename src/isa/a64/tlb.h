@@ -71,6 +71,15 @@ struct a64_jump {
     const void *code;
 };
 
+/* The JIT's: the page that accesses by one base register were last in.  An address is in it if
+ * address - page < limit (unsigned).  Only what is in the set's read or write table is here: a
+ * page that leaves them empties all. */
+struct a64_near {
+    uint64_t page, addend;
+    uint64_t limit;                     /* 0: empty */
+    uint64_t unused;
+};
+
 enum a64_tlb_table { A64_TLB_READ, A64_TLB_WRITE, A64_TLB_EXEC };
 
 /* The part of a set that generated code addresses by a pinned register comes first. */
@@ -79,6 +88,8 @@ struct a64_tlb_set {
     struct a64_tlb_entry write[A64_TLB_N];
     struct a64_tlb_entry exec[A64_TLB_EXEC_N];
     struct a64_jump jump[A64_TLB_JUMPS];
+    struct a64_near near[2][2];         /* [is a store][X29, SP] */
+    uint64_t near_used;                 /* one of them may be in use */
     /* ---- bookkeeping ---- */
     unsigned index;
     uint64_t jump_used[A64_TLB_JUMPS / A64_TLB_JUMP_GROUP / 64];   /* groups that may have some */

@@ -151,6 +151,8 @@ void a64_gen_guest(struct gen_guest *g)
     g->read = offsetof(struct a64_tlb_set, read);
     g->write = offsetof(struct a64_tlb_set, write);
     g->jump = offsetof(struct a64_tlb_set, jump);
+    g->near = offsetof(struct a64_tlb_set, near);
+    g->near_used = offsetof(struct a64_tlb_set, near_used);
     g->tlb_bits = A64_TLB_BITS;
     g->jump_bits = A64_TLB_JUMP_BITS;
 }

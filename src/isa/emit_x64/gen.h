@@ -35,6 +35,7 @@ struct gen_guest {
     int32_t fpcr, fpsr, nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
             attention;
     int32_t read, write, jump;          /* from the TLB set */
+    int32_t near, near_used;
     int32_t heat;                       /* GEN_HEATS counters of 32 bits, by target */
     unsigned tlb_bits, jump_bits;
 };
@@ -119,7 +120,7 @@ struct gen_stub {
     uint8_t *from2, *from3, *from4, *from5;
     uint8_t *back;
     int8_t v;                   /* a free register, of a page slot's check */
-    uint8_t slot, bytes;        /* page slot + 1; 0 = none */
+    uint8_t slot, bytes;        /* page slot + 1; 0 = none; from GEN_SLOTS on: of the set */
     uint8_t *access;            /* behind its check */
     bool has_recipe;            /* the flags to store first */
     struct gen_recipe recipe;
@@ -243,6 +244,8 @@ bool gen_jumps_patch(struct gen *g);
 /* gen_slot.c.  check: RAX = addend, or to the jump that is returned (to be patched); uses `v`.
  * fill: of the page in a register with the addend in RAX.  `below`: bytes pushed on the frame. */
 void gen_slots_choose(struct gen *g);
+/* The number (+ 1) of the slot of the register that holds `base`; 0 = none. */
+unsigned gen_slot_near(const struct gen *g, ir_ref base, bool is_store);
 void gen_slots_empty(struct gen *g, int32_t below);
 uint8_t *gen_slot_check(struct gen *g, unsigned slot, int a, int32_t disp, int v);
 void gen_slot_fill(struct gen *g, unsigned slot, int page);

@@ -97,6 +97,9 @@ static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned b
     s->info = info | op(g)->pc;
     s->vec_live = any_vec_live(g);
     s->slot = g->homes ? g->slot_of[g->i] : 0;
+    if (!s->slot && !(info & (GEN_MI_UNPRIV | GEN_MI_ATOMIC | GEN_MI_STXR))) {
+        s->slot = gen_slot_near(g, op(g)->a, info & GEN_MI_STORE);
+    }
     g->ef = 0;
     g->logic = 0;
     if (info & GEN_MI_SP) {
@@ -106,7 +109,7 @@ static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned b
         s->from3 = align_check(g, a, disp, (1u << GEN_MI_SIZE(info)) - 1);
     }
     if (s->slot) {
-        assert(bytes <= g->slot[s->slot - 1].bytes);
+        assert(s->slot > GEN_SLOTS ? bytes <= 64 : bytes <= g->slot[s->slot - 1].bytes);
         s->from = gen_slot_check(g, s->slot - 1, a, disp, v);
         s->access = g->c.p;
     } else {

@@ -7,10 +7,18 @@
  * the address.  The stub of a miss asks the TLB and fills the slot.
  *
  * A slot is a cached host pointer: it must not outlive a safepoint, so each call of C empties all
- * (gen_region_load), and a region begins with empty ones. */
+ * (gen_region_load), and a region begins with empty ones.
+ *
+ * Outside of loops there are slots in the TLB set for the frame pointer and SP (struct a64_near).
+ * The other registers that calls keep were measured too: they change pages too often. */
 #include "isa/emit_x64/gen.h"
 
 #include <string.h>
+
+enum {
+    VAR_FP = 29, VAR_SP = 31,
+    NEAR_BYTES_MAX = 64,
+};
 
 struct range {
     uint16_t first, last;       /* operations of a loop */
@@ -161,15 +169,25 @@ void gen_slots_choose(struct gen *g)
     }
 }
 
-static struct x64_mem part(unsigned slot, unsigned which, int32_t below)
+unsigned gen_slot_near(const struct gen *g, ir_ref base, bool is_store)
 {
+    int var = g->val[base].var;
+
+    return var == VAR_FP || var == VAR_SP ? GEN_SLOTS + 1 + is_store * 2 + (var == VAR_SP) : 0;
+}
+
+static struct x64_mem part(const struct gen *g, unsigned slot, unsigned which, int32_t below)
+{
+    if (slot >= GEN_SLOTS) {
+        return x64_at(R15, g->guest->near + (slot - GEN_SLOTS) * 32 + which * 8);
+    }
     return x64_at(RSP, below + GEN_SLOTS_AT + slot * 24 + which * 8);
 }
 
 void gen_slots_empty(struct gen *g, int32_t below)
 {
     for (unsigned s = 0; s < g->slot_n; s++) {
-        x64_store_i(&g->c, true, part(s, 2, below), 0);
+        x64_store_i(&g->c, true, part(g, s, 2, below), 0);
     }
 }
 
@@ -182,16 +200,20 @@ uint8_t *gen_slot_check(struct gen *g, unsigned slot, int a, int32_t disp, int v
     } else {
         x64_mov_rr(&g->c, true, v, a);
     }
-    x64_alu_rm(&g->c, ALU_SUB, true, v, part(slot, 0, 0));
-    x64_alu_rm(&g->c, ALU_CMP, true, v, part(slot, 2, 0));
+    x64_alu_rm(&g->c, ALU_SUB, true, v, part(g, slot, 0, 0));
+    x64_alu_rm(&g->c, ALU_CMP, true, v, part(g, slot, 2, 0));
     miss = x64_jcc(&g->c, CC_AE);
-    x64_load(&g->c, true, RAX, part(slot, 1, 0));
+    x64_load(&g->c, true, RAX, part(g, slot, 1, 0));
     return miss;
 }
 
 void gen_slot_fill(struct gen *g, unsigned slot, int page)
 {
-    x64_store(&g->c, true, part(slot, 0, 0), page);
-    x64_store(&g->c, true, part(slot, 1, 0), RAX);
-    x64_store_i(&g->c, true, part(slot, 2, 0), 4096 - g->slot[slot].bytes + 1);
+    x64_store(&g->c, true, part(g, slot, 0, 0), page);
+    x64_store(&g->c, true, part(g, slot, 1, 0), RAX);
+    x64_store_i(&g->c, true, part(g, slot, 2, 0),
+                4096 - (slot < GEN_SLOTS ? g->slot[slot].bytes : NEAR_BYTES_MAX) + 1);
+    if (slot >= GEN_SLOTS) {
+        x64_store_i(&g->c, true, x64_at(R15, g->guest->near_used), 1);
+    }
 }
