@@ -426,6 +426,46 @@ static void test_random(uint64_t seed)
     a64_tlb_free(t);
 }
 
+static bool near_left(struct a64_tlb *t)
+{
+    return t->cur->near[0][1].limit;
+}
+
+/* What generated code does on a miss: it remembers a page that is in the tables. */
+static void near_fill(struct a64_tlb *t)
+{
+    put(t, UVA, 0x40000000, A64_TLB_READ, 12, false, true);
+    t->cur->near[0][1] = (struct a64_near){ .page = UVA, .limit = 4033 };
+    t->cur->near_used = 1;
+}
+
+/* A remembered page must not outlive its entry, however that goes. */
+static void test_near(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    near_fill(t);
+    a64_tlb_drop_va(t, UVA + 0x10000, 1, 1, true);
+    CHECK(near_left(t));
+    a64_tlb_drop_va(t, UVA, 1, 1, true);
+    CHECK(!near_left(t));
+    near_fill(t);
+    a64_tlb_drop_gpa(t, 0x40000000, false);
+    CHECK(!near_left(t));
+    near_fill(t);
+    a64_tlb_drop_asid(t, 1);
+    CHECK(!near_left(t));
+    near_fill(t);
+    a64_tlb_drop_all(t);
+    CHECK(!near_left(t));
+    near_fill(t);
+    put(t, UVA + ((uint64_t)A64_TLB_N << 12), 0x50000000, A64_TLB_READ, 12, false, true);
+    CHECK(!near_left(t));
+    a64_tlb_free(t);
+}
+
 int main(int argc, char **argv)
 {
     test_find();
@@ -437,6 +477,7 @@ int main(int argc, char **argv)
     test_ranges();
     test_both();
     test_jumps();
+    test_near();
     test_random(argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL));
     return check_result();
 }
