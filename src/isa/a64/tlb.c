@@ -292,14 +292,18 @@ static struct a64_tlb_set *set_victim(const struct a64_tlb *tlb)
 
 static struct a64_tlb_set *set_take(struct a64_tlb *tlb, const struct a64_tlb_key *key)
 {
-    struct a64_tlb_set *s;
+    struct a64_tlb_set *s = set_victim(tlb), *fresh = NULL;
 
     tlb->set_misses++;
-    if (tlb->set_n < A64_TLB_SETS_MAX && (s = set_new()) != NULL) {
+    /* That of an ended process costs less memory than a new one. */
+    if (tlb->set_n < A64_TLB_SETS_MAX && (s == tlb->cur || (tlb->filled >> s->index & 1))) {
+        fresh = set_new();
+    }
+    if (fresh) {
+        s = fresh;
         s->index = tlb->set_n;
         tlb->set[tlb->set_n++] = s;
     } else {
-        s = set_victim(tlb);
         set_drop(tlb, s);
         tlb->priv = s == tlb->priv ? NULL : tlb->priv;
     }

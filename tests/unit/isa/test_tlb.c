@@ -177,6 +177,7 @@ static void test_isolated(void)
         a64_tlb_drop_asid(t, asid);
         CHECK(!hit(t, KVA, A64_TLB_READ));
     }
+    CHECK(t->set_n < 8, "%u sets", t->set_n);
     a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
     CHECK(hit(t, KVA, A64_TLB_READ));
     a64_tlb_free(t);
