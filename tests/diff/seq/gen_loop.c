@@ -503,7 +503,11 @@ static void el1_register(struct prog *p)
                  (uint32_t)reg[i].crm << 8 | (uint32_t)reg[i].op2 << 5;
 
     if (reg[i].read_only || pick(p, 2)) {
-        emit(p, w | 1 << 21 | gen_spare(p->g));
+        unsigned t = gen_spare(p->g);
+        emit(p, w | 1 << 21 | t);
+        if (i == 0) {
+            emit(p, 0x9274f400 | t << 5 | t);           /* without BTYPE: see engine.c */
+        }
     } else {
         emit(p, w | pick(p, 32));
     }

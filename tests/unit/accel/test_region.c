@@ -53,16 +53,27 @@ static uint64_t *page_entry(unsigned i)
     return flat_dword(f, FLAT_RAM + TABLES + 0x2000 + i * 8);
 }
 
-static void machine(void)
+static void registers(struct flat *of)
 {
-    struct a64_cpu *c;
-    uint64_t l1 = FLAT_RAM + TABLES, l2 = l1 + 4096, l3 = l2 + 4096;
+    struct a64_cpu *c = &of->cpu;
 
-    f = flat_new("max");
-    c = &f->cpu;
     c->bus.wait_for_event = stop_wait;
     c->bus.icache_local = icache;
     c->bus.mmio_write = device_write;
+    c->ttbr0_el1 = c->ttbr1_el1 = FLAT_RAM + TABLES;
+    c->mair_el1 = 0xff00;
+    c->tcr_el1 = 25 | UINT64_C(25) << 16 | UINT64_C(2) << 30 | 0x3500 | UINT64_C(0x3500) << 16;
+    c->sctlr_el1 |= 1;
+    c->cpacr_el1 = 3u << 20;
+    c->vbar_el1 = FLAT_RAM + VECTORS;
+    a64_regime_update(c);
+}
+
+static void machine(void)
+{
+    uint64_t l1 = FLAT_RAM + TABLES, l2 = l1 + 4096, l3 = l2 + 4096;
+
+    f = flat_new("max");
     *flat_dword(f, l1) = 1 << 10 | 1;                   /* Device memory */
     *flat_dword(f, l1 + 8) = l2 | 3;
     *flat_dword(f, l2) = FLAT_RAM | 0x705;              /* AF, ISH, Normal memory, RW */
@@ -74,13 +85,7 @@ static void machine(void)
     for (unsigned i = 0; i < 16; i++) {
         *flat_word(f, FLAT_RAM + VECTORS + i * 0x80) = WFI;
     }
-    c->ttbr0_el1 = c->ttbr1_el1 = l1;
-    c->mair_el1 = 0xff00;
-    c->tcr_el1 = 25 | UINT64_C(25) << 16 | UINT64_C(2) << 30 | 0x3500 | UINT64_C(0x3500) << 16;
-    c->sctlr_el1 |= 1;
-    c->cpacr_el1 = 3u << 20;
-    c->vbar_el1 = FLAT_RAM + VECTORS;
-    a64_regime_update(c);
+    registers(f);
 }
 
 static uint64_t regions(void)
@@ -346,6 +351,14 @@ static void test_exit_patched_in(void)
  * version and executed ISB must not see older code, in blocks or in the region of the inner loop. */
 enum { VERSIONS = 2000 };
 
+/* A counter that ran out is not soon looked at again: from the beginning. */
+static void heat(struct a64_cpu *c)
+{
+    for (unsigned k = 0; k < sizeof(c->jit_heat) / sizeof(c->jit_heat[0]); k++) {
+        __atomic_store_n(&c->jit_heat[k], 2, __ATOMIC_RELAXED);
+    }
+}
+
 static void *publish(void *arg)
 {
     for (unsigned i = 1; i <= VERSIONS; i++) {
@@ -354,9 +367,7 @@ static void *publish(void *arg)
         __atomic_store_n(flat_word(f, FLAT_RAM + CODE + 24), MOVZ(4, i), __ATOMIC_SEQ_CST);
         jit_invalidate(jit, FLAT_RAM + CODE, 64);
         __atomic_store_n(flat_dword(f, FLAT_RAM + PAGES), i, __ATOMIC_SEQ_CST);
-        for (unsigned k = 0; k < sizeof(f->cpu.jit_heat) / sizeof(f->cpu.jit_heat[0]); k++) {
-            __atomic_store_n(&f->cpu.jit_heat[k], 2, __ATOMIC_RELAXED);
-        }
+        heat(&f->cpu);
         nanosleep(&t, NULL);
     }
     return NULL;
@@ -392,6 +403,91 @@ static void test_versions(void)
     CHECK(regions() > before + 10, "the inner loop, many times: %" PRIu64, regions() - before);
 }
 
+/* ---- two vCPUs in one region ---- */
+enum { ADDS = 500000 };
+
+struct second {
+    struct flat *f;
+    volatile bool done;
+};
+
+static void *run_second(void *arg)
+{
+    struct second *s = arg;
+
+    s->f->cpu.pc = FLAT_RAM + CODE;
+    s->f->cpu.el = 1;
+    jit_run(jit, &s->f->cpu);
+    s->done = true;
+    return NULL;
+}
+
+/* The code does not change, but its translations go away now and then. */
+static void *drop_often(void *arg)
+{
+    struct second *s = arg;
+
+    for (unsigned i = 0; !s->done && i < 2000; i++) {
+        struct timespec t = { .tv_nsec = 100000 };
+        if (i % 16) {
+            jit_invalidate_page(jit, FLAT_RAM + CODE);
+        } else {
+            jit_flush(jit);
+        }
+        heat(&f->cpu);
+        heat(&s->f->cpu);
+        nanosleep(&t, NULL);
+    }
+    return NULL;
+}
+
+static void adder(struct a64_cpu *c, const uint64_t *counter)
+{
+    memset(c->x, 0, sizeof(c->x));
+    c->x[1] = ADDS;
+    c->x[6] = 1;
+    c->x[3] = c->x[7] = c->x[9] = FLAT_RAM + ((const char *)counter - f->ram);
+    c->x[7] += 64;
+    c->x[9] += 128;
+}
+
+static void test_two_cpus(void)
+{
+    uint64_t *counter = flat_dword(f, FLAT_RAM + PAGES);
+    struct second s = { .f = flat_new("max") };
+    pthread_t thread[2];
+
+    free(s.f->ram);
+    s.f->ram = f->ram;
+    registers(s.f);
+    memset(counter, 0, 4096);
+    PUT(CODE, 0xc85f7c64,               /* ldxr x4, [x3] */
+        0x91000484,                     /* add x4, x4, #1 */
+        0xc8057c64,                     /* stxr w5, x4, [x3] */
+        0x35ffffa5,                     /* cbnz w5, -3 */
+        0xf82600ff,                     /* stadd x6, [x7] */
+        LDR(8, 9),
+        0x9100050a,                     /* add x10, x8, #1 */
+        0xaa0803eb,                     /* mov x11, x8 */
+        0xc8ab7d2a,                     /* cas x11, x10, [x9] */
+        0xeb08017f,                     /* cmp x11, x8 */
+        B_NE(-5), SUBS_X1, B_NE(-12), WFI);
+    adder(&f->cpu, counter);
+    adder(&s.f->cpu, counter);
+    pthread_create(&thread[0], NULL, run_second, &s);
+    pthread_create(&thread[1], NULL, drop_often, &s);
+    run(FLAT_RAM + CODE);
+    pthread_join(thread[0], NULL);
+    pthread_join(thread[1], NULL);
+    CHECK(counter[0] == 2 * ADDS, "exclusives: %" PRIu64, counter[0]);
+    CHECK(counter[8] == 2 * ADDS, "stadd: %" PRIu64, counter[8]);
+    CHECK(counter[16] == 2 * ADDS, "cas: %" PRIu64, counter[16]);
+    CHECK(f->cpu.pc == FLAT_RAM + CODE + 56 && s.f->cpu.pc == f->cpu.pc);
+    jit_cpu_free(&s.f->cpu);
+    s.f->ram = NULL;
+    flat_free(s.f);
+}
+
 int main(void)
 {
     for (unsigned sync = 0; sync < 2; sync++) {
@@ -411,6 +507,7 @@ int main(void)
         test_ways_in();
         test_exit_patched_in();
         test_versions();
+        test_two_cpus();
         jit_cpu_free(&f->cpu);
         flat_free(f);
         jit_free(jit);
