@@ -20,14 +20,25 @@
 #define ICC_SRE S3_0_C12_C12_5
 #define ICC_IGRPEN1 S3_0_C12_C12_7
 
+#define CODE(name, insn) \
+    extern uint64_t name(uint64_t, uint64_t); \
+    __asm__(".pushsection .text\n.balign 64\n.global " #name "\n" #name ":\n" insn "\n.popsection\n")
+
+/* ERET to x0 with SPSR x1; MSR DAIF of x0; where the first two go. */
+CODE(go, "msr elr_el1, x0\nmsr spsr_el1, x1\nmov x0, #0\neret");
+CODE(set_daif, "msr daif, x0\nnop\nmsr daifset, #2\nret");
+CODE(arrive, "mov x0, #5\nadd x0, x0, #1\nsvc #3");
+
 static volatile unsigned taken_n, taken[16];
-static volatile uint64_t rpr_inside;
+static volatile uint64_t rpr_inside, elr_inside, spsr_inside;
 
 static void on_irq(struct frame *f)
 {
     uint64_t id = READ_REG(ICC_IAR1);
 
     taken[taken_n++ & 15] = id;
+    elr_inside = f->elr;
+    spsr_inside = f->spsr;
     rpr_inside = READ_REG(ICC_RPR);
     if (id == 27) {
         WRITE_REG(cntv_ctl_el0, 0);
@@ -159,6 +170,39 @@ static void active_state(void)
     ISB();
 }
 
+/* An interrupt that waits is taken before the first instruction where it is unmasked. */
+static void at_return(void)
+{
+    static const uint32_t spsr[] = { 0x345, 0x340, 0x3c5, 0x3c0, 0x305, 0xa0000340 };
+
+    for (unsigned i = 0; i < 2 * sizeof spsr / sizeof spsr[0]; i++) {
+        uint64_t s = spsr[i / 2];
+
+        elr_inside = spsr_inside = 0;
+        sgi(1);                                     /* each ERET twice: a first time, and again */
+        try_el1(go, (uint64_t)arrive, s);
+        irqs_off();
+        print("ERET to %lx: interrupts %u at +%lx with %lx, then EC %lx at +%lx x0 %lx\n", s, taken_n,
+              elr_inside ? elr_inside - (uint64_t)arrive : 0, spsr_inside, fault.esr >> 26,
+              fault.elr - (uint64_t)arrive, fault.x0);
+        taken_n = 0;
+        irqs_on();                                  /* what has not been taken */
+        irqs_off();
+        print(" left %u\n", taken_n);
+        taken_n = 0;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        sgi(1);
+        set_daif(i & 1 ? 0x340 : 0x3c0, 0);
+        print("MSR DAIF %u: interrupts %u at +%lx\n", i, taken_n,
+              taken_n ? elr_inside - (uint64_t)set_daif : 0);
+        taken_n = 0;
+    }
+    irqs_on();
+    irqs_off();
+    taken_n = 0;
+}
+
 static void timers(void)
 {
     uint64_t t0, t1;
@@ -228,6 +272,7 @@ void guest_main(void)
     init();
     priorities();
     active_state();
+    at_return();
     timers();
     spi();
     print("IAR1 with nothing %lu\n", READ_REG(ICC_IAR1));
