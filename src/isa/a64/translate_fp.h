@@ -76,6 +76,30 @@ static inline ir_ref fp_scalar(env *e, uint64_t k, ir_ref a, ir_ref b)
     return fp_emit(e, k, a, b, 0);
 }
 
+/* FCVTAS of what FRINTA has rounded already: exponentials do both.  What is too large for the
+ * integer has no fraction here, so that it is inexact only if the rounding is. */
+static inline ir_ref fp_rounded_away(env *e, uint32_t arg, ir_ref a)
+{
+    struct ir *ir = e->ir;
+    unsigned size = V_SIZE(arg), end = ir->n > 16 ? ir->n - 16 : 1;
+    uint64_t k = VOP_frint | (uint64_t)V_ARG(size, size, FP_TIEAWAY) << 16;
+
+    if (V_ROUND_OF(V_X(arg)) != FP_TIEAWAY || V_INT_FBITS(V_X(arg)) ||
+        (V_INT_LG(V_X(arg)) == 2 && size == 3)) {
+        return 0;
+    }
+    for (unsigned i = ir->n; i-- > end;) {
+        const struct ir_op *p = &ir->op[i];
+        if (p->op == IR_V1 && p->k == k &&
+            (p->a == a || (ir->op[p->a].op == IR_VLOW && ir->op[p->a].a == a))) {
+            k = VOP_frint | (uint64_t)V_ARG(size, size, V_ROUND_FPCR | V_ROUND_EXACT) << 16;
+            fp_emit(e, k, p->a, 0, 0);
+            return i;
+        }
+    }
+    return 0;
+}
+
 /* 0: by a call. */
 static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref c)
 {
@@ -95,6 +119,11 @@ static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref
     if ((vop == VOP_scvtf || vop == VOP_ucvtf) && gen_fp_scalar_int(k)) {
         val v = v_to_val(e, 4u << (int_lg == 3), 0, (vec){ a });
         return ir_emit(e->ir, IR_VI2F, true, v.r, 0, 0, k);
+    }
+    if (vop == VOP_fcvts && !fz && V_LG(arg) == V_SIZE(arg) && V_SIZE(arg) >= 2 &&
+        V_INT_LG(V_X(arg)) >= 2 && (r = fp_rounded_away(e, arg, a))) {
+        a = r;
+        k = vop | (uint64_t)(arg - V_ARG(0, 0, FP_TIEAWAY) + V_ARG(0, 0, FP_TOZERO)) << 16;
     }
     if ((vop == VOP_fcvts || vop == VOP_fcvtu) && gen_fp_scalar_int(k)) {
         r = ir_emit(e->ir, IR_VF2I, true, a, 0, 0, k | fz);

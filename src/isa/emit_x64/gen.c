@@ -289,7 +289,17 @@ int gen_def(struct gen *g, ir_ref v)
     return r;
 }
 
-/* Never a register of an operand: a primitive may be several instructions. */
+int gen_vdef_one(struct gen *g, ir_ref v)
+{
+    int r = def_in_home(g, v);
+
+    if (r < 0) {
+        r = alloc(g, true);
+        assign(g, v, r, true);
+    }
+    return r;
+}
+
 int gen_vdef(struct gen *g, ir_ref v)
 {
     const struct ir_op *p = &g->ir->op[v];
@@ -297,10 +307,7 @@ int gen_vdef(struct gen *g, ir_ref v)
     int r;
 
     if (!old || (old != p->a && old != p->b && old != p->c)) {
-        r = def_in_home(g, v);
-        if (r >= 0) {
-            return r;
-        }
+        return gen_vdef_one(g, v);
     }
     r = alloc(g, true);
     assign(g, v, r, true);

@@ -197,7 +197,9 @@ int gen_use(struct gen *g, ir_ref v);               /* value in a register, lock
 int gen_tmp(struct gen *g);                         /* a free register, locked */
 int gen_def(struct gen *g, ir_ref v);               /* register for the result `v` */
 int gen_vuse(struct gen *g, ir_ref v);
+/* Never a register of an operand: a primitive may be several instructions.  _one: it is one. */
 int gen_vdef(struct gen *g, ir_ref v);
+int gen_vdef_one(struct gen *g, ir_ref v);
 int gen_vtmp(struct gen *g);
 void gen_free_reg(struct gen *g, int reg);          /* moves what is in a scratch register away */
 void gen_clobber_ef(struct gen *g);

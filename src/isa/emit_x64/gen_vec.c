@@ -283,16 +283,19 @@ static void lower(struct gen *g)
     uint32_t arg = p->k >> 16, o;
     unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
     int a = p->a ? gen_vuse(g, p->a) : -1, b = p->b ? gen_vuse(g, p->b) : -1;
-    int c = p->c ? gen_vuse(g, p->c) : -1, d = gen_vdef(g, g->i);
+    int c = p->c ? gen_vuse(g, p->c) : -1, d;
     bool swap = false, zero_above = false;
     struct x64 *as = &g->c;
 
-    if (gen_simd_native(vop, arg)) {
+    o = gen_simd_native(vop, arg) || gen_sat_native(vop, arg) ? 0
+                                                              : simple2_opcode(vop, size, &swap);
+    d = o ? gen_vdef_one(g, g->i) : gen_vdef(g, g->i);
+    if (o) {
+        x64_v(as, o, d, swap ? b : a, swap ? a : b);
+    } else if (gen_simd_native(vop, arg)) {
         zero_above = gen_simd(g, vop, arg, d, a, b, c);
     } else if (gen_sat_native(vop, arg)) {
         gen_sat(g, vop, arg, d, a, b, c);
-    } else if ((o = simple2_opcode(vop, size, &swap)) != 0) {
-        x64_v(as, o, d, swap ? b : a, swap ? a : b);
     } else {
         switch (vop) {
         case VOP_orn:

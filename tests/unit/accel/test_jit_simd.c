@@ -153,6 +153,21 @@ static const struct {
         0x2d409a85,     /* ldp s5, s6, [x20, #4] */
         0xad4002a7,     /* ldp q7, q0, [x21] */
     } },
+    { "rounded and converted", {
+        0x1e664001,     /* frinta d1, d0 */
+        0x9e640000,     /* fcvtas x0, d0 */
+        0x1e264043,     /* frinta s3, s2 */
+        0x9e240041,     /* fcvtas x1, s2 */
+        0x1e640001,     /* fcvtas w1, d0 */
+    } },
+    { "rounded and converted to few bits", {
+        0x1e264043,     /* frinta s3, s2 */
+        0x1e240040,     /* fcvtas w0, s2 */
+        0x1e664004,     /* frinta d4, d0 */
+        0x1e640001,     /* fcvtas w1, d0 */
+        0x1e664025,     /* frinta d5, d1 */
+        0x5e61c826,     /* fcvtas d6, d1 */
+    } },
 };
 
 static void icache(void *jit, uint64_t gpa, uint64_t bytes)
@@ -166,6 +181,7 @@ static uint64_t random_lanes(struct prng *p)
         0, ~UINT64_C(0), 0x8000800080008000, 0x7fff7fff7fff7fff, 0x8080808080808080,
         0x7f7f7f7f7f7f7f7f, 0x8000000080000000, 0x7fffffff7fffffff, 0x3f8000007fc00000,
         0xff8000007f800001, UINT64_C(1) << 63, 0x00ff00ff00ff00ff, 0x0080000000000001,
+        0x3ff80000bf000000, 0xc00c0000cb000001, 0x4004000040200000,
     };
     uint64_t r = prng_u64(p);
 
