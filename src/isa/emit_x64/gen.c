@@ -489,6 +489,7 @@ static void call(struct gen *g, const struct ir_op *p)
         x64_d(&g->c, p->k >> 32);
         over = x64_jcc(&g->c, CC_E);
     }
+    g->groups_ready &= pure ? UINT16_MAX : 0;
     gen_region_save(g);
     if (pure) {
         x64_mov_ri(&g->c, RAX, p->k);
@@ -690,6 +691,7 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
         gen_slots_choose(g);
         gen_region_routines(g);
     }
+    gen_groups_choose(g);
     out->entry = g->c.p;
     x64_b(&g->c, 0x0f);                 /* 5-byte NOP, to be replaced by a jump to `stale` */
     x64_b(&g->c, 0x1f);

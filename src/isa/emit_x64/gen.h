@@ -9,7 +9,8 @@
  *   RCX RDX RSI RDI  values, allocated within the block
  *   RAX            scratch of a single operation (LAHF, TLB index, division)
  *   XMM0-XMM13     vector values; XMM14, XMM15 scratch
- *   RSP            frame of GEN_FRAME bytes: spill slots; page slots (gen_slot.c)
+ *   RSP            frame of GEN_FRAME bytes: spill slots; page slots (gen_slot.c); addends
+ *                  (gen_group.c)
  * All other guest registers are in memory; a PUT writes through, so a fault finds them there.
  * A region (gen_region.c) moves the variables it uses most to registers of its own choice at its
  * entry and back at its exits, and keeps only a few registers for values.
@@ -73,9 +74,10 @@ enum {
     GEN_MI_ACQUIRE = 1 << 24, GEN_MI_RELEASE = 1 << 25, GEN_MI_ATOMIC = 1 << 26,
 };
 
-enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16,
+enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16, GEN_GROUPS = 16,
        GEN_SLOTS_AT = GEN_SPILLS * 8 + GEN_VSPILLS * 16,
-       GEN_FRAME = GEN_SLOTS_AT + GEN_SLOTS * 24 + 64,
+       GEN_GROUPS_AT = GEN_SLOTS_AT + GEN_SLOTS * 24,
+       GEN_FRAME = GEN_GROUPS_AT + GEN_GROUPS * 8 + 64,
        GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024, GEN_LITS_MAX = 64,
        GEN_LIT_USES_MAX = 768, GEN_JUMPS_MAX = 512, GEN_HEATS = 1024,
        GEN_MARKS_MAX = 1024, GEN_MARK_STUBS = 0xffff, GEN_MARK_DATA = 0xfffe };
@@ -119,8 +121,11 @@ struct gen_stub {
     uint8_t *from;              /* displacement to patch to here */
     uint8_t *from2, *from3, *from4, *from5;
     uint8_t *back;
-    int8_t v;                   /* a free register, of a page slot's check */
+    int8_t v;                   /* a free register, of a page slot's or group's check */
     uint8_t slot, bytes;        /* page slot + 1; 0 = none; from GEN_SLOTS on: of the set */
+    uint8_t group;              /* likewise, of a group */
+    bool is_first, sp_late;     /* of its group; alignment of SP is not yet looked at */
+    uint16_t groups;            /* addends to be emptied by a call of C */
     uint8_t *access;            /* behind its check */
     bool has_recipe;            /* the flags to store first */
     struct gen_recipe recipe;
@@ -128,6 +133,15 @@ struct gen_stub {
     uint32_t info;
     uint64_t const1;
     bool has_const1;
+};
+
+/* Accesses that one check of the TLB does for (gen_group.c). */
+struct gen_group {
+    ir_ref root;
+    bool is_store, sp_known;    /* an SP with the low bits `sp_low` from the root is aligned */
+    uint8_t sp_low;
+    uint16_t all_n, members_n;  /* accesses, and those that are still to be generated */
+    int32_t lo, hi;             /* of all bytes, from the root */
 };
 
 struct gen {
@@ -144,6 +158,10 @@ struct gen {
         uint32_t key;
         uint8_t bytes;          /* of the widest access */
     } slot[GEN_SLOTS];
+    unsigned group_n;
+    uint16_t groups_ready;      /* the first of them has been generated */
+    uint8_t group_of[IR_MAX];   /* group + 1 of an access; 0 = none */
+    struct gen_group group[GEN_GROUPS];
     uint8_t *label_at[IR_LABELS_MAX];
     struct {
         uint8_t *at;            /* displacement */
@@ -251,6 +269,16 @@ unsigned gen_slot_near(const struct gen *g, ir_ref base, bool is_store);
 void gen_slots_empty(struct gen *g, int32_t below);
 uint8_t *gen_slot_check(struct gen *g, unsigned slot, int a, int32_t disp, int v);
 void gen_slot_fill(struct gen *g, unsigned slot, int page);
+/* gen_group.c.  use: the group + 1 that checks the access g->i, or 0.  range: all bytes of its
+ * group, from its address register.  left: groups whose addends are used later.  aligned: is SP's
+ * alignment known from another of the group?  If not, it is from now on. */
+void gen_groups_choose(struct gen *g);
+unsigned gen_group_use(struct gen *g, int32_t disp, unsigned bytes);
+uint16_t gen_groups_left(const struct gen *g);
+struct x64_mem gen_group_at(unsigned group);
+int32_t gen_group_range(const struct gen *g, unsigned *bytes);
+bool gen_group_aligned(struct gen *g);
+void gen_groups_empty(struct gen *g, uint16_t groups);
 /* In a region, before C runs that may look at variables, and after it. */
 void gen_region_save(struct gen *g);
 void gen_region_load(struct gen *g);

@@ -76,6 +76,27 @@ static uint8_t *tlb_probe(struct gen *g, int a, int32_t disp, unsigned bytes, ui
     return miss;
 }
 
+/* The first of the group asks for all, the others take what it has found. */
+static void group_check(struct gen *g, struct gen_stub *s)
+{
+    unsigned group = s->group - 1, bytes;
+    struct x64_mem addend = gen_group_at(group);
+
+    s->is_first = !(g->groups_ready >> group & 1);
+    if (s->is_first) {
+        int32_t lo = gen_group_range(g, &bytes);
+
+        s->from = tlb_probe(g, s->a, lo, bytes, s->info, s->v);
+        x64_store(&g->c, true, addend, RAX);
+        g->groups_ready |= 1u << group;
+    } else {
+        x64_load(&g->c, true, RAX, addend);
+        x64_rr(&g->c, 0x85 | OP_W, RAX, RAX);                           /* test */
+        s->from = x64_jcc(&g->c, CC_E);
+    }
+    s->access = g->c.p;
+}
+
 /* Registers for results must have been chosen before: what is emitted between the check and the
  * stub's way back is skipped on the slow path, so no spill may fall there.
  * Afterwards the host address of the access is a + RAX + disp.  `bytes` ≤ 4096 are checked to
@@ -97,13 +118,23 @@ static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned b
     s->info = info | op(g)->pc;
     s->vec_live = any_vec_live(g);
     s->slot = g->homes ? g->slot_of[g->i] : 0;
+    s->group = gen_group_use(g, disp, bytes);
     if (!s->slot && !(info & (GEN_MI_UNPRIV | GEN_MI_ATOMIC | GEN_MI_STXR))) {
-        s->slot = gen_slot_near(g, op(g)->a, info & GEN_MI_STORE);
+        unsigned near = gen_slot_near(g, op(g)->a, info & GEN_MI_STORE);
+
+        /* Of two accesses, each does better by itself. */
+        if (near && (!s->group || g->group[s->group - 1].all_n < 3)) {
+            s->slot = near;
+            s->group = 0;
+        }
     }
     g->ef = 0;
     g->logic = 0;
     if (info & GEN_MI_SP) {
-        s->from2 = align_check(g, a, 0, 15);
+        s->sp_late = s->group && gen_group_aligned(g);
+        if (!s->sp_late) {
+            s->from2 = align_check(g, a, 0, 15);
+        }
     }
     if (info & GEN_MI_ORDERED && GEN_MI_SIZE(info)) {
         s->from3 = align_check(g, a, disp, (1u << GEN_MI_SIZE(info)) - 1);
@@ -112,9 +143,12 @@ static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned b
         assert(s->slot > GEN_SLOTS ? bytes <= 64 : bytes <= g->slot[s->slot - 1].bytes);
         s->from = gen_slot_check(g, s->slot - 1, a, disp, v);
         s->access = g->c.p;
+    } else if (s->group) {
+        group_check(g, s);
     } else {
         s->from = tlb_probe(g, a, disp, bytes, info, v);
     }
+    s->groups = gen_groups_left(g);
     g->locked &= ~(1u << v);
     return s;
 }
@@ -552,18 +586,26 @@ static void slow_call(struct gen *g, const struct gen_stub *s)
     x64_call(&g->c, g->thunk[g->homes ? GEN_T_MEM_RAW :
                              s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
     gen_region_load(g);
+    gen_groups_empty(g, s->groups);
 }
 
-void gen_mem_stub(struct gen *g, struct gen_stub *s)
+/* A stub begins: where a slot's or a group's check has failed, the access itself asks the TLB. */
+static void stub_ask(struct gen *g, struct gen_stub *s)
 {
     struct x64 *c = &g->c;
-    int32_t scratch = g->guest->scratch;
-    bool is_store = s->info & GEN_MI_STORE, is_rmw = s->info & (GEN_MI_ATOMIC | GEN_MI_STXR);
 
     x64_patch(s->from, c->p);
-    if (s->slot) {
+    if (s->group && s->is_first) {
+        gen_groups_empty(g, 1u << (s->group - 1));
+    }
+    if (s->group && s->sp_late) {
+        s->from2 = align_check(g, s->a, 0, 15);
+    }
+    if (s->slot || s->group) {
         uint8_t *miss = tlb_probe(g, s->a, s->disp, s->bytes, s->info, s->v);
-        gen_slot_fill(g, s->slot - 1, s->v);
+        if (s->slot) {
+            gen_slot_fill(g, s->slot - 1, s->v);
+        }
         x64_jmp_to(c, s->access);
         x64_patch(miss, c->p);
     }
@@ -577,6 +619,15 @@ void gen_mem_stub(struct gen *g, struct gen_stub *s)
         x64_patch(s->from4, c->p);
         x64_patch(s->from5, c->p);
     }
+}
+
+void gen_mem_stub(struct gen *g, struct gen_stub *s)
+{
+    struct x64 *c = &g->c;
+    int32_t scratch = g->guest->scratch;
+    bool is_store = s->info & GEN_MI_STORE, is_rmw = s->info & (GEN_MI_ATOMIC | GEN_MI_STXR);
+
+    stub_ask(g, s);
     if (s->has_recipe) {
         gen_store_eflags(g, gen_recipe_emit(g, &s->recipe));
     }

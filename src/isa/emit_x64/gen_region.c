@@ -217,6 +217,7 @@ void gen_label(struct gen *g, const struct ir_op *p)
         }
     }
     g->label_at[p->k] = g->c.p;
+    g->groups_ready = 0;
     memset(g->var_cur, 0, sizeof(g->var_cur));
     memset(g->host, 0, sizeof(g->host));
     memset(g->xmm, 0, sizeof(g->xmm));
