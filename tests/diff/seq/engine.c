@@ -8,6 +8,7 @@
 #include "accel/jit/jit.h"
 #endif
 
+#include <assert.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -27,13 +28,14 @@ struct engine {
     uint64_t insns_max, insns;              /* of the interpreter */
     volatile bool late;
     bool el1;                               /* the programs run there, not at EL0 */
+    bool remaps;                            /* the device may change mappings */
     char dir[32];                           /* where translations are kept; "" = nowhere */
 };
 
 #ifdef HAVE_JIT
-static void jit_icache(void *jit, uint64_t gpa, uint64_t bytes)
+static void jit_icache(void *e, uint64_t gpa, uint64_t bytes)
 {
-    jit_invalidate(jit, gpa, bytes);
+    jit_invalidate(((struct engine *)e)->jit, gpa, bytes);
 }
 
 static bool jit_make(struct engine *e, const char *kind)
@@ -52,8 +54,7 @@ static bool jit_make(struct engine *e, const char *kind)
         o.cache_dir = mkdtemp(e->dir);
     }
     e->jit = jit_new(&o, NULL);
-    e->f->icache = jit_icache;
-    e->f->engine = e->jit;
+    e->f->icache = e->jit ? jit_icache : NULL;
     return e->jit;
 }
 
@@ -122,19 +123,49 @@ static void jit_end(struct engine *e) { }
 void engine_print_stats(struct engine *e) { }
 #endif
 
+/* 32 bits: the engine is to return.  64 bits: something else changes how a page to walk over is
+ * mapped, meanwhile: by the offset in the device, which one, and read only, other memory or
+ * missing. */
 static enum a64_bus_result device_write(void *ctx, uint64_t gpa, unsigned bytes, uint64_t v)
 {
-    ((struct flat *)ctx)->cpu.poll |= POLL_DEVICE;
+    static const uint8_t bit[] = { 7, 12, 0, 12, 7, 12, 0, 12 };
+    struct flat *f = ctx;
+    struct engine *e = f->engine;
+    unsigned page = gpa >> 3 & 31;
+
+    if (bytes == 4) {
+        f->cpu.poll |= POLL_DEVICE;
+    } else if (e->remaps) {
+        *flat_dword(f, DIFF_WALK_TABLE + page * 8) ^= 1 << bit[gpa >> 8 & 7];
+        a64_tlb_drop_va(f->cpu.tlb, DIFF_WALK + page * 4096, 1, 0, true);
+    }
     return gpa < 4096 ? A64_BUS_OK : A64_BUS_DECODE_ERROR;
+}
+
+/* The pages to walk over, as they are in the beginning.  True: they have been something else. */
+static bool map_walk(struct flat *f, bool el1)
+{
+    static const char kinds[] = DIFF_WALK_KINDS;
+    uint64_t rw = (el1 ? 0 : 1 << 6) | 1 << 10 | 1 << 2 | 3, page = WALK;
+    bool changed = false;
+
+    for (unsigned i = 0; i < DIFF_WALK_PAGES; i++) {
+        uint64_t *e = flat_dword(f, DIFF_WALK_TABLE + i * 8), want;
+        page = kinds[i] == '<' ? page : WALK + i * 4096;
+        want = kinds[i] == '-' ? 0 : page | rw | (kinds[i] == 'r' ? 1 << 7 : 0);
+        changed |= *e != want;
+        *e = want;
+    }
+    return changed;
 }
 
 /* What programs have: the scratch memory, the code, pages to walk over, the device at address 0. */
 static void map_pages(struct flat *f, bool el1)
 {
-    static const char kinds[] = DIFF_WALK_KINDS;
     uint64_t table = FLAT_RAM + FLAT_BYTES - 3 * 4096, *l3 = flat_dword(f, table);
-    uint64_t user = el1 ? 0 : 1 << 6, rw = user | 1 << 10 | 1 << 2 | 3, page = WALK;
+    uint64_t user = el1 ? 0 : 1 << 6, rw = user | 1 << 10 | 1 << 2 | 3;
 
+    assert(DIFF_WALK_TABLE == table + ((DIFF_WALK - FLAT_RAM) >> 12) * 8);
     *flat_dword(f, table + 4096) = table | 3;
     for (uint64_t i = 0; i < DIFF_SCRATCH_BYTES / 4096; i++) {
         l3[i] = (FLAT_RAM + i * 4096) | rw;
@@ -142,11 +173,7 @@ static void map_pages(struct flat *f, bool el1)
     for (uint64_t a = DIFF_CODE; a < DIFF_CODE + DIFF_CODE_BYTES; a += 4096) {
         l3[(a - FLAT_RAM) >> 12] = a | rw;
     }
-    for (unsigned i = 0; i < DIFF_WALK_PAGES; i++) {
-        uint64_t *e = &l3[((DIFF_WALK - FLAT_RAM) >> 12) + i];
-        page = kinds[i] == '<' ? page : WALK + i * 4096;
-        *e = kinds[i] == '-' ? 0 : page | rw | (kinds[i] == 'r' ? 1 << 7 : 0);
-    }
+    map_walk(f, el1);
     l3[(DIFF_DEVICE - FLAT_RAM) >> 12] = 0 | 1 << 10 | user | 3;
     f->cpu.bus.mmio_write = device_write;
     a64_tlb_drop_all(f->cpu.tlb);
@@ -179,6 +206,7 @@ struct engine *engine_new(const char *kind, const char *model, bool el1)
     e->f = flat_new(model);
     e->insns_max = UINT64_MAX;
     flat_mmu(e->f, true);
+    e->f->engine = e;
     e->el1 = el1;
     map_pages(e->f, el1);
     vectors(e->f);
@@ -230,6 +258,9 @@ static void give(struct engine *e, const struct diff_state *s, uint64_t pc)
 {
     struct a64_cpu *c = &e->f->cpu;
 
+    if (map_walk(e->f, e->el1)) {
+        a64_tlb_drop_all(c->tlb);
+    }
     c->elr_el1 = pc;
     c->spsr_el1 = s->nzcv | (e->el1 ? 0x3c5 : 0);           /* EL1h, all masked */
     c->esr_el1 = c->far_el1 = c->par_el1 = c->contextidr_el1 = c->tpidrro_el0 = 0;
@@ -317,6 +348,7 @@ void engine_batch(struct engine *e, const struct diff_batch *b, const struct dif
     c->sctlr_el1 |= SCTLR_UCT | SCTLR_UCI | SCTLR_DZE | SCTLR_NTWI | SCTLR_NTWE;
     c->tcr_el1 |= TCR_TBI0;
     e->late = false;
+    e->remaps = !b->no_syndrome;
     if (*e->dir) {
         /* Once to have the translations, then with those that were kept. */
         enum { PART = FLAT_BYTES / 4 };         /* all that EL0 can write */

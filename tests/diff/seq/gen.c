@@ -213,6 +213,7 @@ static void choose_roles(struct gen *g)
         g->reserved |= UINT32_C(1) << g->role[i];
     }
     g->walks = 0;
+    g->counters = 0;
 }
 
 void gen_state(struct gen *g, struct diff_state *s)
@@ -332,6 +333,8 @@ static uint32_t fix_memory(struct gen *g, const struct a64_row *r, uint32_t w)
     }
     if (field_of(r, "rm")) {
         w = set(r, w, "rm", writes_back(r) && gen_below(g, 2) ? 31 :
+                            g->counters && gen_below(g, 2) ?
+                            g->role[GEN_COUNTER + gen_below(g, g->counters)] :
                             g->role[GEN_INDEX + gen_below(g, 2)]);
     }
     /* Where a field should be ones, QEMU insists. */

@@ -37,6 +37,7 @@ struct gen {
     unsigned of_group[8][1024], of_group_n[8];
     uint8_t role[GEN_ROLES];        /* register */
     uint32_t reserved;              /* bit per register: not written but by the conventions */
+    unsigned counters;              /* how many count now, and are good as indexes */
     uint32_t walks;                 /* bit per role: a pointer into the pages to walk over */
 };
 

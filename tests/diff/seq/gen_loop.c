@@ -236,10 +236,23 @@ static void system_register(struct prog *p)
     }
 }
 
+/* Mostly one that a pointer is in. */
+static unsigned walked_page(struct prog *p)
+{
+    unsigned role = GEN_ALIGNED + pick(p, 5), page = pick(p, DIFF_WALK_PAGES);
+
+    if ((p->g->walks >> role & 1) && pick(p, 8)) {
+        page = ((p->state->x[p->g->role[role]] - DIFF_WALK) >> 12 & 31) + pick(p, 2);
+    }
+    return page % DIFF_WALK_PAGES;
+}
+
 static void store_to_device(struct prog *p)
 {
-    emit(p, (pick(p, 2) ? 0xf9000000 : 0xb9000000) | pick(p, 256) << 10 |
-            p->g->role[GEN_DEVICE] << 5 | pick(p, 32));
+    unsigned imm = pick(p, 8) << 5 | walked_page(p);
+
+    emit(p, (pick(p, 2) ? 0xf9000000 : 0xb9000000) | imm << 10 | p->g->role[GEN_DEVICE] << 5 |
+            pick(p, 32));
 }
 
 static void exclusive_loop(struct prog *p)
@@ -461,7 +474,7 @@ static void loop(struct prog *p, unsigned want)
     *l = (struct level){ .head = 0 };
     c.up &= form < 5;
     count_begin(p, &c);
-    p->depth++;
+    p->g->counters = ++p->depth;
     if (form >= 5) {
         loop_while(p, &c, l, want);
     } else {
@@ -480,7 +493,7 @@ static void loop(struct prog *p, unsigned want)
         }
         aim(p, count_end(p, &c, stepped), l->head);
     }
-    p->depth--;
+    p->g->counters = --p->depth;
     fix(p, &l->exits, p->n);
 }
 
@@ -528,12 +541,43 @@ static void el1_return(struct prog *p)
     aim(p, at, p->n);
 }
 
+/* A page to walk over becomes read only or writable, missing or present, or other memory. */
+static void el1_remap(struct prog *p)
+{
+    static const uint32_t tlbi[] = { 0xd5088720, 0xd5088320, 0xd5088760, 0xd50887a0, 0xd508871f };
+    static const uint8_t bit[] = { 0, 7, 12 };
+    unsigned t = gen_spare(p->g), u = t, page = walked_page(p);
+    uint64_t entry = DIFF_WALK_TABLE + page * 8, number = (DIFF_WALK >> 12) + page;
+    uint32_t w = tlbi[pick(p, 5)];
+
+    while (u == t) {
+        u = gen_spare(p->g);
+    }
+    movz(p, t, entry & 0xffff, 0);
+    emit(p, 0xf2a00000 | (uint32_t)(entry >> 16) << 5 | t);
+    emit(p, 0xf9400000 | t << 5 | u);
+    emit(p, 0xd2400000 | (64 - bit[pick(p, 3)]) % 64 << 16 | u << 5 | u);       /* eor */
+    emit(p, 0xf9000000 | t << 5 | u);
+    emit(p, 0xd5033a9f);                                    /* dsb ishst */
+    movz(p, t, number & 0xffff, 0);
+    emit(p, 0xf2a00000 | (uint32_t)(number >> 16) << 5 | t);
+    emit(p, w | ((w & 31) == 31 ? 0 : t));                  /* tlbi */
+    emit(p, 0xd5033b9f);                                    /* dsb ish */
+    if (pick(p, 2)) {
+        emit(p, 0xd5033fdf);                                /* isb */
+    }
+}
+
 static void el1(struct prog *p)
 {
     const uint8_t *role = p->g->role;
     unsigned t = gen_spare(p->g);
 
-    switch (pick(p, 8)) {
+    switch (pick(p, 10)) {
+    case 8:
+    case 9:
+        el1_remap(p);
+        break;
     case 0:
         emit(p, (pick(p, 2) ? 0xd50340df : 0xd50340ff) | pick(p, 16) << 8);     /* daif */
         break;

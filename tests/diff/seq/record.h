@@ -12,13 +12,16 @@
 #define DIFF_CODE_FIRST UINT64_C(0x10000)   /* room in front for PC-relative loads */
 /* Pages to walk over, of several kinds: DIFF_WALK_KINDS. */
 #define DIFF_WALK UINT64_C(0x40080000)
-/* One page for aligned stores of a register: with our engines a device which asks them to
- * return, in the middle of whatever runs, and then they are started again. */
+/* One page for aligned stores of a register.  With two engines of ours it is a device: 32 bits ask
+ * the engine to return, in the middle of whatever runs, to be started again; 64 bits have the
+ * mapping of a page to walk over changed. */
 #define DIFF_DEVICE UINT64_C(0x400f0000)
 
 /* w: written, r: read only, -: missing, <: the same memory as the page before it. */
 #define DIFF_WALK_KINDS "-wwrw<w-wwww<w<wwwrww-wwww<ww-w-"
 enum { DIFF_WALK_PAGES = 32 };
+/* Our engines: address of their descriptors, for programs at EL1. */
+#define DIFF_WALK_TABLE UINT64_C(0x403fd400)
 
 /* Slots do not divide pages: some programs run over their end. */
 enum { DIFF_WORDS = 189, DIFF_WORDS_SHORT = 15, DIFF_BATCH_MAX = 512 };
