@@ -43,8 +43,14 @@ struct guest {
 static void guest_insn(void *ctx, unsigned pc, struct strbuf *out)
 {
     const struct guest *g = ctx;
-    uint32_t w = g->words->word[pc / 4 & 1023];
+    unsigned i = pc / 4 & 1023;
+    uint32_t w = g->words->word[i];
     char text[160];
+
+    if (!(g->words->used[i / 64] >> i % 64 & 1)) {
+        strbuf_add(out, "0x%016" PRIx64 ":\n", g->page + pc);      /* not of the guest's */
+        return;
+    }
 
     dis_a64(w, g->page + pc, text, sizeof(text));
     strbuf_add(out, "0x%016" PRIx64 ":  %08x  %s\n", g->page + pc, w, text);

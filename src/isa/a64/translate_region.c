@@ -248,6 +248,7 @@ bool a64_translate_region(struct a64_block *b, struct ir *ir)
     }
     _Static_assert((int)BLOCKS_MAX < (int)IR_LABELS_MAX, "a label for each block");
     ir_begin(ir);
+    ir->pc = b->first * 4;
     b->insn_n = b->interp_n = 0;
     emit(&g, &e);
     if (ir->full) {

@@ -98,6 +98,7 @@ static void test_region(void)
     char *text = dump("op", &o);
     const char *region = strstr(text, "---- region ");
 
+    HAS_NOT(text, ".inst");
     CHECK(region && strstr(region, "label L") && strstr(region, "jumpc L"), "%s", text);
     free(text);
     /* Numbers count both kinds, and so does the limit. */
