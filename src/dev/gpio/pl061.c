@@ -15,6 +15,7 @@ struct pl061 {
     uint8_t out;                    /* GPIODATA as written */
     uint8_t dir, sense, both_edges, event, irq_mask, afsel;
     uint8_t edges;                  /* latched edge interrupts */
+    uint8_t said;                   /* levels of the output pins' lines */
 };
 
 static struct pl061 *from(struct device *d)
@@ -42,9 +43,14 @@ static void pl061_update(struct pl061 *s)
 
 static void pl061_update_outputs(struct pl061 *s)
 {
+    uint8_t levels = s->out & s->dir, changed = levels ^ s->said;
+
     for (unsigned pin = 0; pin < PL061_PINS_N; pin++) {
-        device_irq_set(&s->dev, 1 + pin, s->out & s->dir & 1 << pin);
+        if (changed >> pin & 1) {
+            device_irq_set(&s->dev, 1 + pin, levels >> pin & 1);
+        }
     }
+    s->said = levels;
     pl061_update(s);
 }
 
