@@ -12,6 +12,10 @@ CODE(do_store, "str x0, [x0]");
 CODE(do_load_pair, "ldp x0, x1, [x0]");
 CODE(do_simd, "ldr q0, [x0]");
 CODE(do_dc_zva, "dc zva, x0");
+/* The address is aligned, SP is not; and the reverse. */
+CODE(do_sp_index, "mov x1, #8\nsub sp, sp, #8\nldr x0, [sp, x1]\nsvc #4");
+CODE(do_sp_index_far, "mov x1, #1\nsub sp, sp, #8\nstr w1, [sp, w1, uxtw #2]\nsvc #4");
+CODE(do_sp_aligned, "mov x1, #8\nsub sp, sp, #32\nstr x1, [sp, x1]\nldr x0, [sp, #8]\nsvc #5");
 CODE(do_sp_el0, "sub sp, sp, #8\nldr x11, [sp]\nsvc #3");
 
 static void el1(const char *name, uint64_t (*fn)(uint64_t, uint64_t), uint64_t a)
@@ -37,4 +41,13 @@ void guest_main(void)
     try_el0((uint64_t)do_sp_el0, 0);
     fault.spsr = 0;
     print_fault("EL0 misaligned sp", (uint64_t)do_sp_el0);
+    for (unsigned i = 0; i < 3; i++) {
+        static uint64_t (*const with_index[])(uint64_t, uint64_t) = {
+            do_sp_index, do_sp_index_far, do_sp_aligned,
+        };
+        try_el0((uint64_t)with_index[i], 0);
+        fault.spsr = 0;
+        print_fault("EL0 sp with an index", (uint64_t)with_index[i]);
+        print("x0 %lx\n", fault.x0);
+    }
 }

@@ -2,8 +2,8 @@
 /* The vocabulary for memory and system instructions, as IR.  Part of translate.c. */
 
 /* ---- memory ---- */
-/* Splits an address into register and displacement; false: the interpreter's. */
-static inline bool address(env *e, val addr, struct memop m, ir_ref *base, int64_t *disp,
+/* Splits an address into register and displacement. */
+static inline void address(env *e, val addr, struct memop m, ir_ref *base, int64_t *disp,
                            uint32_t *info)
 {
     const struct ir_op *p = &e->ir->op[addr.r];
@@ -23,13 +23,8 @@ static inline bool address(env *e, val addr, struct memop m, ir_ref *base, int64
             (m.ordered ? GEN_MI_ORDERED : 0) | (m.acquire ? GEN_MI_ACQUIRE : 0) |
             (m.release ? GEN_MI_RELEASE : 0);
     if (e->sp_base) {
-        if (*base != e->sp_base) {
-            give_up(e, false);          /* SP with an index: rare */
-            return false;
-        }
-        *info |= GEN_MI_SP;
+        *info |= GEN_MI_SP;             /* with an index: see access_op() */
     }
-    return true;
 }
 
 static inline ir_ref access_op(env *e, enum ir_opcode op, struct memop m, val addr, ir_ref b,
@@ -39,10 +34,9 @@ static inline ir_ref access_op(env *e, enum ir_opcode op, struct memop m, val ad
     int64_t disp;
     uint32_t info;
 
-    if (!address(e, addr, m, &base, &disp, &info)) {
-        return ir_const(e->ir, 0);
-    }
+    address(e, addr, m, &base, &disp, &info);
     r = ir_emit(e->ir, op, true, base, b, c, (uint64_t)disp);
+    e->ir->op[r].cc = e->sp_base && base != e->sp_base;     /* SP's alignment is not the base's */
     e->ir->op[r].k2 = info | more;
     e->ir->op[r].hi0 = op == IR_LOAD && m.extend != MEMOP_SX64 && m.size_log2 < 3;
     return r;

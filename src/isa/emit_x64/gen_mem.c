@@ -37,6 +37,19 @@ static uint8_t *align_check(struct gen *g, int a, int32_t disp, unsigned mask)
     return x64_jcc(&g->c, CC_NE);
 }
 
+/* The same for SP, where it is not the base of the access alone. */
+static uint8_t *sp_check(struct gen *g)
+{
+    int r = g->home[31];
+
+    if (r >= 0) {
+        return align_check(g, r, 0, 15);
+    }
+    x64_rm(&g->c, 0xf6, 0, gen_at(g, g->guest->var[31]));
+    x64_b(&g->c, 15);
+    return x64_jcc(&g->c, CC_NE);
+}
+
 static int32_t table_of(const struct gen *g, uint32_t info)
 {
     return info & (GEN_MI_STORE | GEN_MI_ATOMIC | GEN_MI_STXR) ? g->guest->write : g->guest->read;
@@ -131,8 +144,12 @@ static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned b
     g->ef = 0;
     g->logic = 0;
     if (info & GEN_MI_SP) {
-        s->sp_late = s->group && gen_group_aligned(g);
-        if (!s->sp_late) {
+        if (op(g)->cc) {
+            s->from2 = sp_check(g);
+        } else {
+            s->sp_late = s->group && gen_group_aligned(g);
+        }
+        if (!op(g)->cc && !s->sp_late) {
             s->from2 = align_check(g, a, 0, 15);
         }
     }

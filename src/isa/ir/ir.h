@@ -89,7 +89,8 @@ enum ir_cmp { IR_EQ, IR_NE, IR_LTU, IR_GEU, IR_LTS, IR_GES };
 struct ir_op {
     uint8_t op;                 /* enum ir_opcode */
     uint8_t sf;                 /* 1: 64-bit operation; 0: 32-bit, zero-extended */
-    uint8_t cc;                 /* condition, comparison, size … by operation */
+    uint8_t cc;                 /* condition, comparison, size … by operation; an access: SP is
+                                 * not all of its base */
     uint8_t x;                  /* more of it */
     uint16_t a, b, c;           /* operands */
     uint16_t f;                 /* flags current here */
