@@ -26,7 +26,7 @@ SUITES = [
     ("front", "the command line", "meson", False),
     ("model", "the page protocol, exhaustively", "meson", False),
     ("sim", "whole clusters over the page protocol, from a seed", "meson", False),
-    ("diff", "random instructions against qemu-aarch64 and between the engines", "meson", False),
+    ("diff", "random instructions and loops against QEMU and between the engines", "meson", False),
     ("fuzz", "readers of text, and devices, with random input", "meson", False),
     ("fuzz-long", "each device for 10 seconds, with sanitizers", ["tests/fuzz/device.sh"], True),
     ("cross", "all of it as an aarch64 program: unit tests, differences, guests",
