@@ -32,15 +32,23 @@ SEM(cbnz)
     goto_rel_if(e, cmp(e, f.sf, CMP_NE, rd(e, f.rt), imm(e, 0)), (int64_t)f.imm19 * 4);
 }
 
+/* Not zero if the bit is set.  As a mask where it fits an instruction of most hosts: that sets the
+ * flags to branch by. */
+static inline val one_bit(env *e, unsigned rt, unsigned bit)
+{
+    return bit < 31 ? and_(e, 1, rd(e, rt), imm(e, UINT64_C(1) << bit))
+                    : ubfx(e, 1, rd(e, rt), bit, 1);
+}
+
 SEM(tbz)
 {
-    val bit = ubfx(e, 1, rd(e, f.rt), f.b5 << 5 | f.b40, 1);
+    val bit = one_bit(e, f.rt, f.b5 << 5 | f.b40);
     goto_rel_if(e, cmp(e, 1, CMP_EQ, bit, imm(e, 0)), (int64_t)f.imm14 * 4);
 }
 
 SEM(tbnz)
 {
-    val bit = ubfx(e, 1, rd(e, f.rt), f.b5 << 5 | f.b40, 1);
+    val bit = one_bit(e, f.rt, f.b5 << 5 | f.b40);
     goto_rel_if(e, cmp(e, 1, CMP_NE, bit, imm(e, 0)), (int64_t)f.imm14 * 4);
 }
 
