@@ -443,6 +443,9 @@ static void compare(struct gen *g, const struct ir_op *p)
     int a = gen_use(g, p->a);
 
     if (imm32(g, p->b, p->sf, &k)) {
+        if (k == 0 && p->cc <= IR_NE && g->logic == p->a && g->logic_sf == p->sf) {
+            return;             /* EFLAGS are those of the AND that computed it */
+        }
         gen_clobber_ef(g);
         if (k == 0 && p->cc <= IR_NE) {
             x64_test_rr(&g->c, p->sf, a, a);
