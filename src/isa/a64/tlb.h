@@ -40,7 +40,7 @@ enum {
     A64_TLB_N = 1 << A64_TLB_BITS,
     A64_TLB_EXEC_N = 4096,
     A64_TLB_SLOTS = 2 * A64_TLB_N + A64_TLB_EXEC_N,
-    A64_TLB_SETS_MAX = 32,              /* an isolated kernel needs 4 a process; ≤ 64: `filled` */
+    A64_TLB_SETS_MAX = 16,              /* each costs its memory anew; ≤ 64: `filled` */
     A64_TLB_RECENT_N = 16,
     A64_TLB_USED_WORDS = (A64_TLB_SLOTS + 63) / 64,
     A64_TLB_KEEP_MAX = 1 << 15,         /* a set dropped with more slots returns its memory */
