@@ -46,6 +46,15 @@ static void add(struct gen *g)
     x64_lea(&g->c, p->sf, d, x64_idx(a, b, 0, 0));
 }
 
+/* a + (b << cc), cc = 1, 2, 3 */
+static void add_shifted(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    int a = gen_use(g, p->a), b = gen_use(g, p->b), d = gen_def(g, g->i);
+
+    x64_lea(&g->c, p->sf, d, x64_idx(a, b, p->cc, 0));
+}
+
 /* d = a op b for the arithmetic group. */
 static void alu(struct gen *g, enum x64_alu x, bool commutes)
 {
@@ -704,6 +713,7 @@ void gen_int(struct gen *g)
     switch (p->op) {
     case IR_PCREL: pcrel(g); break;
     case IR_ADD: add(g); break;
+    case IR_ADDSH: add_shifted(g); break;
     case IR_SUB: sub(g); break;
     case IR_MUL: mul(g); break;
     case IR_AND: alu(g, ALU_AND, true); break;

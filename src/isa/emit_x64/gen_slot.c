@@ -64,7 +64,7 @@ static bool is_linear(const struct find *f, ir_ref v, unsigned depth)
         return true;
     case IR_GET:
         return f->linear[p->k];
-    case IR_ADD: case IR_SUB: case IR_ADDS: case IR_SUBS:
+    case IR_ADD: case IR_ADDSH: case IR_SUB: case IR_ADDS: case IR_SUBS:
         return is_linear(f, p->a, depth + 1) && is_linear(f, p->b, depth + 1);
     case IR_SHL:
         return f->ir->op[p->b].op == IR_CONST && is_linear(f, p->a, depth + 1);

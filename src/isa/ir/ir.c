@@ -157,6 +157,15 @@ static bool identity(struct ir *ir, enum ir_opcode op, bool sf, ir_ref a, ir_ref
     }
 }
 
+/* An index times 2, 4 or 8, as addresses of the host can have it. */
+static bool is_scaled(const struct ir *ir, bool sf, ir_ref v)
+{
+    const struct ir_op *p = &ir->op[v];
+
+    return p->op == IR_SHL && p->sf == sf && ir_is_const(ir, p->b) && ir->op[p->b].k <= 3 &&
+           ir->op[p->b].k > 0;
+}
+
 ir_ref ir_bin(struct ir *ir, enum ir_opcode op, bool sf, ir_ref a, ir_ref b)
 {
     bool commutes = op == IR_ADD || op == IR_MUL || op == IR_AND || op == IR_OR || op == IR_XOR;
@@ -202,6 +211,16 @@ ir_ref ir_bin(struct ir *ir, enum ir_opcode op, bool sf, ir_ref a, ir_ref b)
         if (op == IR_SUB) {
             return ir_emit(ir, IR_ADD, sf, a, ir_const(ir, sf ? k : (uint32_t)k), 0, 0);
         }
+    }
+    if (op == IR_ADD && (is_scaled(ir, sf, a) || is_scaled(ir, sf, b))) {
+        if (!is_scaled(ir, sf, b)) {
+            ir_ref t = a;
+            a = b;
+            b = t;
+        }
+        r = ir_emit(ir, IR_ADDSH, sf, a, ir->op[b].a, 0, 0);
+        ir->op[r].cc = ir->op[ir->op[b].b].k;
+        return r;
     }
     return ir_emit(ir, op, sf, a, b, 0, 0);
 }

@@ -48,7 +48,7 @@ enum {
 #define J (IR_A_EFFECT | IR_A_JOIN)
 #define IR_OPS(o) \
     o(NOP, 0) o(CONST, V) o(GET, V) o(PUT, S) o(VGET, X) o(VPUT, S) o(PCREL, V) \
-    o(ADD, V) o(SUB, V) o(MUL, V) o(AND, V) o(ANDN, V) o(OR, V) o(XOR, V) \
+    o(ADD, V) o(ADDSH, V) o(SUB, V) o(MUL, V) o(AND, V) o(ANDN, V) o(OR, V) o(XOR, V) \
     o(SHL, V) o(SHR, V) o(SAR, V) o(ROR, V) o(NOT, V) \
     o(SMULH, V) o(UMULH, V) o(SDIV, V) o(UDIV, V) \
     o(EXTR, V) o(UBFX, V) o(SBFX, V) o(BFI, V) \

@@ -10,6 +10,7 @@
 static const char operands[IR_OP_COUNT][4] = {
     [IR_NOP] = "---", [IR_CONST] = "---", [IR_GET] = "---", [IR_PUT] = "v--", [IR_VGET] = "---",
     [IR_VPUT] = "x--", [IR_PCREL] = "---", [IR_ADD] = "vv-", [IR_SUB] = "vv-", [IR_MUL] = "vv-",
+    [IR_ADDSH] = "vv-",
     [IR_AND] = "vv-", [IR_ANDN] = "vv-", [IR_OR] = "vv-", [IR_XOR] = "vv-", [IR_SHL] = "vv-",
     [IR_SHR] = "vv-", [IR_SAR] = "vv-", [IR_ROR] = "vv-", [IR_NOT] = "v--", [IR_SMULH] = "vv-",
     [IR_UMULH] = "vv-", [IR_SDIV] = "vv-", [IR_UDIV] = "vv-", [IR_EXTR] = "vv-",
