@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    HEAT_DEFAULT = 2000,        /* branches before a loop is hot */
+    HEAT_DEFAULT = 16000,       /* branches before a loop is hot */
     HEAT_AGAIN = 1 << 16,       /* … and before the same counter is looked at again */
     QUEUE_MAX = 32, REGION_INSNS_MAX = 400, PAGE_INSNS = 1024,
 };
