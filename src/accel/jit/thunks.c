@@ -20,7 +20,13 @@ static bool is_callee_saved(int r)
 
 static struct x64_mem at(int32_t off)
 {
-    return x64_at(RBP, off);
+    return x64_at(RBP, off - GEN_BIAS);
+}
+
+/* The first argument of a C function: struct a64_cpu. */
+static void cpu_arg(struct x64 *a)
+{
+    x64_lea(a, true, RDI, at(0));
 }
 
 enum which { ALL, CALLER_SAVED };
@@ -68,7 +74,7 @@ static void enter(struct x64 *a, struct jit_cache *c)
         x64_push(a, saved[i]);
     }
     sp_add(a, -(GEN_FRAME + 8));
-    x64_mov_rr(a, true, RBP, RDI);
+    x64_lea(a, true, RBP, x64_at(RDI, GEN_BIAS));
     x64_mov_rr(a, true, RAX, RSI);
     pinned(a, c->jit, false, ALL);
     load_tlb(a);
@@ -92,7 +98,7 @@ static const uint8_t *go_on(struct x64 *a, struct jit_cache *c,
 
     pinned(a, c->jit, true, ALL);
     resume = a->p;
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     call_c(a, fn);
     pinned(a, c->jit, false, ALL);
     load_tlb(a);
@@ -116,7 +122,7 @@ static void link_exit(struct x64 *a, struct jit_cache *c)
     c->thunk[GEN_T_LINK] = a->p;
     pinned(a, c->jit, true, ALL);
     x64_pop(a, RSI);
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     call_c(a, jit_link);
     pinned(a, c->jit, false, ALL);
     load_tlb(a);
@@ -127,7 +133,7 @@ static void hot(struct x64 *a, struct jit_cache *c)
 {
     c->thunk[GEN_T_HOT] = a->p;
     pinned(a, c->jit, true, ALL);
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     x64_mov_rr(a, false, RSI, RAX);
     call_c(a, jit_hot);
     pinned(a, c->jit, false, ALL);
@@ -172,7 +178,7 @@ static void mem(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool 
     if (!raw) {
         pinned(a, c->jit, true, ALL);
     }
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     call_c(a, jit_helper_mem);
     x64_rr(a, 0x84, RAX, RAX);                          /* test al, al */
     out = x64_jcc(a, CC_NE);
@@ -202,7 +208,7 @@ static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool
     if (!raw) {
         pinned(a, c->jit, true, ALL);
     }
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     x64_mov_rr(a, false, RSI, RAX);
     call_c(a, jit_helper_call);
     x64_rr(a, 0x84, RAX, RAX);
@@ -223,7 +229,7 @@ static void end(struct x64 *a, struct jit_cache *c)
     c->thunk[GEN_T_END] = a->p;
     pinned(a, c->jit, true, ALL);
     c->thunk[GEN_T_END_RAW] = a->p;
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     x64_mov_rr(a, false, RSI, RAX);
     call_c(a, jit_helper_end);
     pinned(a, c->jit, false, ALL);
@@ -236,7 +242,7 @@ static void pure(struct x64 *a, struct jit_cache *c)
     c->thunk[GEN_T_PURE] = a->p;
     sp_add(a, -(8 + KEEP_BYTES));
     keep(a, 0, true);
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     x64_mov_rr(a, false, RSI, RAX);
     call_c(a, jit_helper_pure);
     keep(a, 0, false);
@@ -252,7 +258,7 @@ static void vcall(struct x64 *a, struct jit_cache *c)
     keep(a, 0, true);
     x64_mov_rr(a, true, R8, RSI);
     x64_mov_rr(a, true, R9, RDI);
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     x64_load(a, false, RSI, at(c->jit->guest.scratch + 24));
     x64_rr(a, 0x6b, RAX, RAX);                          /* imul: a row of the table */
     x64_b(a, sizeof(struct vop_row));
@@ -290,7 +296,7 @@ static void pauth(struct x64 *a, struct jit_cache *c)
     sp_add(a, -frame);
     keep_all(a, true);
     x64_store(a, true, at(c->jit->guest.scratch), RAX);
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     call_c(a, jit_helper_pure);
     keep_all(a, false);
     x64_load(a, true, RAX, at(c->jit->guest.scratch));
@@ -307,7 +313,7 @@ static void vslow(struct x64 *a, struct jit_cache *c)
     c->thunk[GEN_T_VSLOW] = a->p;
     sp_add(a, -frame);
     keep_all(a, true);
-    x64_mov_rr(a, true, RDI, RBP);
+    cpu_arg(a);
     x64_load(a, true, RSI, x64_at(RSP, frame));
     x64_mov_rr(a, true, RDX, RSP);
     call_c(a, jit_helper_vslow);

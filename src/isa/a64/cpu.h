@@ -93,9 +93,19 @@ struct a64_cpu {
     /* Nonzero: leave guest code at the next safepoint (enum vcpu_poll bits of vm/vcpu.h). */
     _Atomic uint32_t poll;
     uint32_t nzcv_;         /* via a64_nzcv_get/set: the representation is the JIT's choice */
-    struct a64_tlb *tlb;
+    /* What a fast path has to look at first, as one word for translated code (A64_ATT_*). */
+    union {
+        struct {
+            /* Lines from the interrupt controller, set by other threads (with poll). */
+            _Atomic uint8_t irq_line, fiq_line;
+            uint8_t debug_on;           /* MDSCR_EL1.SS or MDE: a64_debug_update() */
+            uint8_t att;                /* the rest of A64_ATT_* */
+        };
+        uint32_t attention;
+    };
     uint64_t jit_pc_page;   /* the JIT's own: VA of the page that it executes in */
     uint64_t jit_scratch[8];
+    struct a64_tlb *tlb;
     void *jit;              /* the JIT's own, of this vCPU */
     int32_t jit_heat[1024]; /* the JIT's own: see GEN_T_HOT */
     union a64_vreg v[32];
@@ -115,17 +125,6 @@ struct a64_cpu {
     struct {
         uint64_t ext, low;
     } pac[4][2];
-
-    /* What a fast path has to look at first, as one word for translated code (A64_ATT_*). */
-    union {
-        struct {
-            /* Lines from the interrupt controller, set by other threads (with poll). */
-            _Atomic uint8_t irq_line, fiq_line;
-            uint8_t debug_on;           /* MDSCR_EL1.SS or MDE: a64_debug_update() */
-            uint8_t att;                /* the rest of A64_ATT_* */
-        };
-        uint32_t attention;
-    };
 
     struct a64_bus bus;
     const struct a64_model *model;

@@ -133,6 +133,8 @@ void a64_gen_guest(struct gen_guest *g)
         g->var[i] = i == 31 ? offsetof(struct a64_cpu, sp) : offsetof(struct a64_cpu, x) + 8 * i;
         g->var[IR_VAR_VEC + i] = offsetof(struct a64_cpu, v) + 16 * i;
     }
+    _Static_assert(offsetof(struct a64_cpu, x[5]) - GEN_BIAS == -128 &&
+                   offsetof(struct a64_cpu, jit_scratch) - GEN_BIAS < 128, "short displacements");
     g->fpcr = offsetof(struct a64_cpu, fpcr);
     g->fpsr = offsetof(struct a64_cpu, fpsr);
     g->nzcv = offsetof(struct a64_cpu, nzcv_);

@@ -29,12 +29,12 @@ int gen_pinned(unsigned var)
 
 struct x64_mem gen_at(const struct gen *g, int32_t off)
 {
-    return x64_at(RBP, off);
+    return x64_at(RBP, off - GEN_BIAS);
 }
 
 static struct x64_mem spill_at(int slot, bool vec)
 {
-    return x64_at(RSP, vec ? GEN_SPILLS * 8 + slot * 16 : slot * 8);
+    return x64_at(RSP, vec ? GEN_VSPILLS_AT + slot * 16 : GEN_SPILLS_AT + slot * 8);
 }
 
 static bool is_vec(const struct gen *g, ir_ref v)
@@ -156,7 +156,7 @@ static void assign(struct gen *g, ir_ref v, int reg, bool vec)
 /* Where the variable `var` is: only for variables in memory. */
 static struct x64_mem var_at(const struct gen *g, unsigned var)
 {
-    return x64_at(RBP, g->guest->var[var]);
+    return gen_at(g, g->guest->var[var]);
 }
 
 int gen_use(struct gen *g, ir_ref v)

@@ -3,14 +3,15 @@
  *
  * Host registers.  The same everywhere, at every block's entry and exit, so that chained blocks
  * move nothing:
- *   RBP            guest state (struct a64_cpu)
+ *   RBP            guest state (struct a64_cpu), GEN_BIAS bytes in: what is used most has short
+ *                  displacements
  *   R15            base of the current TLB set (struct a64_tlb_set)
  *   R8-R11 RBX     guest x0-x4          R12 R13   guest x19, x20         R14   guest SP
  *   RCX RDX RSI RDI  values, allocated within the block
  *   RAX            scratch of a single operation (LAHF, TLB index, division)
  *   XMM0-XMM13     vector values; XMM14, XMM15 scratch
- *   RSP            frame of GEN_FRAME bytes: spill slots; page slots (gen_slot.c); addends
- *                  (gen_group.c)
+ *   RSP            frame of GEN_FRAME bytes: addends (gen_group.c); spill slots; page slots
+ *                  (gen_slot.c)
  * All other guest registers are in memory; a PUT writes through, so a fault finds them there.
  * A region (gen_region.c) moves the variables it uses most to registers of its own choice at its
  * entry and back at its exits, and keeps only a few registers for values.
@@ -30,7 +31,7 @@
 #include "isa/emit_x64/asm.h"
 #include "isa/ir/ir.h"
 
-/* The guest state as generated code sees it: offsets from RBP and the like. */
+/* The guest state as generated code sees it: offsets in it. */
 struct gen_guest {
     int32_t var[IR_VAR_N];
     int32_t fpcr, fpsr, nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
@@ -75,9 +76,11 @@ enum {
 };
 
 enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16, GEN_GROUPS = 16,
-       GEN_SLOTS_AT = GEN_SPILLS * 8 + GEN_VSPILLS * 16,
-       GEN_GROUPS_AT = GEN_SLOTS_AT + GEN_SLOTS * 24,
-       GEN_FRAME = GEN_GROUPS_AT + GEN_GROUPS * 8 + 64,
+       GEN_BIAS = 168,
+       GEN_GROUPS_AT = 0, GEN_SPILLS_AT = GEN_GROUPS * 8,
+       GEN_VSPILLS_AT = GEN_SPILLS_AT + GEN_SPILLS * 8,
+       GEN_SLOTS_AT = GEN_VSPILLS_AT + GEN_VSPILLS * 16,
+       GEN_FRAME = GEN_SLOTS_AT + GEN_SLOTS * 24 + 64,
        GEN_STUBS_MAX = 1024, GEN_CODE_MAX = 96 * 1024, GEN_LITS_MAX = 64,
        GEN_LIT_USES_MAX = 768, GEN_JUMPS_MAX = 512, GEN_HEATS = 1024,
        GEN_MARKS_MAX = 1024, GEN_MARK_STUBS = 0xffff, GEN_MARK_DATA = 0xfffe };

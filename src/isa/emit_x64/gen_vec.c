@@ -137,7 +137,7 @@ static void vcall(struct gen *g)
         g->vspills |= 1u << slot;
         g->val[g->i].spill = slot;
     }
-    x64_lea(&g->c, true, RDX, x64_at(RSP, GEN_SPILLS * 8 + slot * 16));
+    x64_lea(&g->c, true, RDX, x64_at(RSP, GEN_VSPILLS_AT + slot * 16));
     for (unsigned i = 0; i < 3; i++) {
         if (arg[i]) {
             x64_lea(&g->c, true, reg[i], at[i]);
