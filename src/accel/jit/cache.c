@@ -343,6 +343,7 @@ void jit_flush(struct jit *jit)
         }
     }
     memset(jit->has_code, 0, sizeof(jit->has_code));
+    atomic_fetch_add(&jit->invalidations, 1);   /* nothing that is being made now goes into it */
     atomic_store(&jit->cache, c);
     jit->stats.flushes++;
     pthread_mutex_unlock(&jit->lock);

@@ -87,20 +87,21 @@ void jit_free(struct jit *jit)
 }
 
 /* ---- caches ---- */
-/* Go over to the current cache, if that is another one. */
-static void cache_follow(struct jit_cpu *v, struct a64_cpu *cpu)
+/* Go over to the current cache.  We are about to return into a routine of the one that we leave,
+ * which jumps into the new one; so it stays until jit_run() ends, and there is only one such change
+ * before that.  False: not again. */
+static bool cache_follow(struct jit_cpu *v, struct a64_cpu *cpu)
 {
-    struct jit *jit = v->jit;
-    struct jit_cache *old = v->cache, *now;
-
-    v->cache = now = jit_cache_ref(jit);
-    if (v->epoch != now->epoch) {
-        a64_tlb_drop_jumps(cpu->tlb);
-        v->epoch = now->epoch;
+    if (v->old) {
+        return false;
     }
-    /* We are about to return into a routine of the old one, which jumps into the new one. */
-    jit_cache_unref(jit, v->old);
-    v->old = old;
+    v->old = v->cache;
+    v->cache = jit_cache_ref(v->jit);
+    if (v->epoch != v->cache->epoch) {
+        a64_tlb_drop_jumps(cpu->tlb);
+        v->epoch = v->cache->epoch;
+    }
+    return true;
 }
 
 /* ---- translation ---- */
@@ -132,7 +133,6 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
             r = jit_cache_add(v, v->cache, gpa, &b, seen, &full);
             if (full) {
                 jit_flush(jit);
-                cache_follow(v, cpu);
                 return NULL;
             }
             if (r) {
@@ -240,10 +240,9 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         struct jit_block *b;
         unsigned mode;
 
-        if (v->cache != atomic_load_explicit(&jit->cache, memory_order_relaxed)) {
-            cache_follow(v, cpu);
-        }
-        if (atomic_load_explicit(&cpu->poll, memory_order_relaxed)) {
+        if ((v->cache != atomic_load_explicit(&jit->cache, memory_order_relaxed) &&
+             !cache_follow(v, cpu)) ||
+            atomic_load_explicit(&cpu->poll, memory_order_relaxed)) {
             return v->cache->leave;
         }
         if (!a64_mode_of(cpu, &mode)) {
@@ -308,10 +307,30 @@ const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site)
 }
 
 /* ---- running ---- */
+/* Until cpu->poll is nonzero, or for a second change of the code cache. */
+static void run_in_cache(struct jit_cpu *v, struct a64_cpu *cpu)
+{
+    struct jit_cache *c, *old;
+    const uint8_t *code;
+
+    cache_follow(v, cpu);
+    jit_fpu_enter(cpu);
+    code = jit_next(cpu);
+    if (code != v->cache->leave) {
+        ((void (*)(struct a64_cpu *, const uint8_t *))(uintptr_t)v->cache->enter)(cpu, code);
+        cpu->pc = a64_branch_address(cpu, cpu->pc);
+    }
+    jit_fpu_leave(cpu);
+    c = v->cache;
+    old = v->old;
+    v->cache = v->old = NULL;
+    jit_cache_unref(v->jit, c);
+    jit_cache_unref(v->jit, old);
+}
+
 void jit_run(struct jit *jit, struct a64_cpu *cpu)
 {
     struct jit_cpu *v = cpu->jit;
-    const uint8_t *code;
     uint32_t mxcsr;
 
     if (!v) {
@@ -332,20 +351,11 @@ void jit_run(struct jit *jit, struct a64_cpu *cpu)
         jit->cpus = v;
         pthread_mutex_unlock(&jit->lock);
     }
-    cache_follow(v, cpu);
     mxcsr = _mm_getcsr();
-    jit_fpu_enter(cpu);
-    code = jit_next(cpu);
-    if (code != v->cache->leave) {
-        ((void (*)(struct a64_cpu *, const uint8_t *))(uintptr_t)v->cache->enter)(cpu, code);
-        cpu->pc = a64_branch_address(cpu, cpu->pc);
-    }
-    jit_fpu_leave(cpu);
+    do {
+        run_in_cache(v, cpu);
+    } while (!atomic_load_explicit(&cpu->poll, memory_order_relaxed));
     _mm_setcsr(mxcsr);
-    struct jit_cache *c = v->cache, *old = v->old;
-    v->cache = v->old = NULL;
-    jit_cache_unref(jit, c);
-    jit_cache_unref(jit, old);
 }
 
 static void stats_add(struct jit_stats *to, const struct jit_stats *s)

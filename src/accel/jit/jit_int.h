@@ -72,7 +72,7 @@ struct jit_cpu {
     struct jit_cpu *next;
     struct jit_stats stats;             /* what this vCPU counts: not shared with others */
     struct jit_cache *cache;            /* that this vCPU executes in; NULL outside of jit_run */
-    struct jit_cache *old;              /* holds the routine that jit_next() returns to */
+    struct jit_cache *old;              /* may hold the routine that jit_next() returns to */
     uint64_t epoch;                     /* of the cache that the TLB's jump caches point into */
     uint8_t mode_seen[2];               /* by EL: other modes have other translations */
     uint8_t runs[JIT_COLD_SLOTS];       /* of blocks not translated yet, by hash */
