@@ -19,13 +19,31 @@ static struct a64_tlb_slot *slot_of(struct a64_tlb *tlb, uint32_t id)
     return &tlb->set[(id - 1) / A64_TLB_SLOTS]->slot[(id - 1) % A64_TLB_SLOTS];
 }
 
-static struct a64_tlb_entry *entry_of(struct a64_tlb_set *s, unsigned slot)
+/* Where the entry of a slot is. */
+struct place {
+    uint64_t *tag, *addend;
+    unsigned index;             /* in its table */
+};
+
+static struct place place_of(struct a64_tlb_set *s, unsigned slot)
 {
-    /* read, write and exec are adjacent arrays of the same type, in the order of the slots. */
+    unsigned i;
+
     if (slot < A64_TLB_N) {
-        return &s->read[slot];
+        return (struct place){ &s->read_tag[slot], &s->read_addend[slot], slot };
     }
-    return slot < 2 * A64_TLB_N ? &s->write[slot - A64_TLB_N] : &s->exec[slot - 2 * A64_TLB_N];
+    i = slot - A64_TLB_N;
+    if (i < A64_TLB_N) {
+        return (struct place){ &s->write_tag[i], &s->write_addend[i], i };
+    }
+    i -= A64_TLB_N;
+    return (struct place){ &s->exec_tag[i], &s->exec_addend[i], i };
+}
+
+/* The page (VA bits 55:12) that an entry is for; of an empty one, a page of another place. */
+static uint64_t tag_page(uint64_t tag)
+{
+    return (tag & 1 ? tag ^ A64_TLB_MMIO : tag) << 8 >> 20;
 }
 
 static unsigned slot_at(uint64_t va, enum a64_tlb_table t)
@@ -96,6 +114,8 @@ static void near_empty(struct a64_tlb_set *s)
 
 static void slot_drop(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
 {
+    struct place p;
+
     if (!slot_used(s, slot)) {
         return;
     }
@@ -104,7 +124,8 @@ static void slot_drop(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigned slot)
     }
     s->used[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     s->used_n--;
-    entry_of(s, slot)->tag = A64_TLB_NONE;
+    p = place_of(s, slot);
+    *p.tag = a64_tlb_none(p.index);
     near_empty(s);
     tlb->drops++;
 }
@@ -183,11 +204,10 @@ static void set_drop_jumps(struct a64_tlb_set *s)
 /* What fresh memory is not yet: see "Size" in tlb.h. */
 static void set_mark_empty(struct a64_tlb_set *s)
 {
-    s->read[0].tag = s->write[0].tag = s->exec[0].tag = A64_TLB_NONE;
+    s->read_tag[0] = s->write_tag[0] = s->exec_tag[0] = a64_tlb_none(0);
     for (unsigned btype = 0; btype < 4; btype++) {
         s->jump[a64_tlb_jump_index(0, btype)].key = A64_TLB_NONE;
     }
-    s->read[A64_TLB_N - 1].tag = s->write[A64_TLB_N - 1].tag = A64_TLB_NONE;
 }
 
 static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
@@ -207,7 +227,7 @@ static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
     tlb->filled &= ~(UINT64_C(1) << s->index);
     tlb->has_global &= ~(UINT64_C(1) << s->index);
     if (much) {
-        madvise(s, offsetof(struct a64_tlb_set, exec), MADV_DONTNEED);
+        madvise(s, offsetof(struct a64_tlb_set, exec_tag), MADV_DONTNEED);
         set_mark_empty(s);
     }
 }
@@ -425,6 +445,7 @@ static void install(struct a64_tlb *tlb, struct a64_tlb_set *s, const struct a64
                     enum a64_tlb_table t, bool is_volatile, struct a64_tlb_entry e)
 {
     unsigned slot = slot_at(f->va, t);
+    struct place p = place_of(s, slot);
 
     slot_take(tlb, s, slot, f);
     if (is_volatile) {
@@ -433,7 +454,8 @@ static void install(struct a64_tlb *tlb, struct a64_tlb_set *s, const struct a64
         }
         tlb->volatile_n = MIN(tlb->volatile_n + 1, A64_TLB_VOLATILE_MAX + 1);
     }
-    *a64_tlb_entry(s, f->va, t) = e;
+    *p.tag = e.tag;
+    *p.addend = e.addend;
     tlb->fills++;
 }
 
@@ -442,7 +464,7 @@ static void install(struct a64_tlb *tlb, struct a64_tlb_set *s, const struct a64
 static bool install_other(struct a64_tlb_set *s, const struct a64_tlb_fill *f)
 {
     return f->both && (f->table == A64_TLB_WRITE || !slot_used(s, slot_at(f->va, A64_TLB_WRITE)) ||
-                       a64_tlb_entry(s, f->va, A64_TLB_WRITE)->tag >> 12 == f->va >> 12);
+                       a64_tlb_entry(s, f->va, A64_TLB_WRITE).tag >> 12 == f->va >> 12);
 }
 
 void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *host_page)
@@ -468,7 +490,7 @@ void a64_tlb_install(struct a64_tlb *tlb, const struct a64_tlb_fill *f, void *ho
     tlb->filled |= UINT64_C(1) << s->index;
     tlb->has_global |= (uint64_t)f->global << s->index;
     if (!host_page) {
-        e = (struct a64_tlb_entry){ page | A64_TLB_MMIO, (f->gpa & ~UINT64_C(0xfff)) - page };
+        e = (struct a64_tlb_entry){ page ^ A64_TLB_MMIO, (f->gpa & ~UINT64_C(0xfff)) - page };
     }
     install(tlb, s, f, f->table, is_volatile, e);
     if (install_other(s, f)) {
@@ -547,7 +569,7 @@ static void slots_drop_pages(struct a64_tlb *tlb, struct a64_tlb_set *s, unsigne
 {
     for (unsigned i = slot_next(s, from, to); i < to; i = slot_next(s, i + 1, to)) {
         unsigned shift = slot_size_log2(&s->slot[i]) - 12;
-        uint64_t page = entry_of(s, i)->tag << 8 >> 20;
+        uint64_t page = tag_page(*place_of(s, i).tag);
 
         if (page >> shift >= p.first >> shift && page >> shift <= p.last >> shift) {
             slot_drop(tlb, s, i);
@@ -594,7 +616,7 @@ static void jumps_drop_pages(struct a64_tlb_set *s, struct pages p)
 static void set_drop_page(struct a64_tlb *tlb, struct a64_tlb_set *s, uint64_t page)
 {
     for (enum a64_tlb_table t = A64_TLB_READ; t <= A64_TLB_EXEC; t++) {
-        if (a64_tlb_entry(s, page << 12, t)->tag << 8 >> 20 == page) {
+        if (tag_page(a64_tlb_entry(s, page << 12, t).tag) == page) {
             slot_drop(tlb, s, slot_at(page << 12, t));
         }
     }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* struct a64_tlb: the software TLB of one vCPU, shared by the interpreter and the JIT.
  *
- * Shape.  A *set* is three direct-mapped tables (read, write, exec) of 16-byte entries
- * {tag, addend}: an access whose last byte lies in the page `tag` is at host address
- * va + addend.  Everything else (no translation, MMIO, watched) has a tag with low bits set or
- * all ones, which no page address equals: one comparison decides for the fast path.
+ * Shape.  A *set* is three direct-mapped tables (read, write, exec) of {tag, addend}: an access at
+ * va is at host address va + addend if (va ^ tag) + bytes <= 4096.  Everything else (no translation,
+ * MMIO, watched) has a tag that differs from all addresses of its place: one comparison decides
+ * for the fast path.  Tags and addends are arrays of their own, with a place for each page of
+ * 4 GiB, so that translated code finds both by the low 32 bits of va, shifted and nothing else.
  *
  * Contexts.  There is a set per recent translation context, and a change of context only changes
  * the pointer `cur`: nothing is flushed at an exception, an ERET or a context switch.
@@ -18,11 +19,10 @@
  *   - With the MMU off there is one set per EL.
  * Any other change of the regime (TCR, MAIR, SCTLR.WXN …) is a64_tlb_drop_all().
  *
- * Size.  The tables are large (512 MiB of reach) and touched lazily: a set is zeroed memory that
+ * Size.  The tables are large (4 GiB of reach) and touched lazily: a set is zeroed memory that
  * the host gives page by page, and an entry of zeroes is an empty one.  (Its tag is that of VA 0,
- * which has its place in entry 0 of a table only, or ends an access that begins in the last page
- * of all: entries 0 and N - 1 start as A64_TLB_NONE.)  A bitmap of two levels tells the used
- * slots, so that dropping a set costs what is in it.
+ * which has its place in entry 0 of a table only: that starts as a64_tlb_none().)  A bitmap of two
+ * levels tells the used slots, so that dropping a set costs what is in it.
  *
  * Dropping by guest-physical page follows a hash chain through all slots of all sets; chains are
  * kept from the first such drop on (a machine whose rights nobody takes away never needs them).
@@ -36,7 +36,7 @@
 #include <stdint.h>
 
 enum {
-    A64_TLB_BITS = 17,                  /* read and write tables */
+    A64_TLB_BITS = 20,                  /* read and write tables: 32 bits of VA less the offset */
     A64_TLB_N = 1 << A64_TLB_BITS,
     A64_TLB_EXEC_N = 4096,
     A64_TLB_SLOTS = 2 * A64_TLB_N + A64_TLB_EXEC_N,
@@ -54,16 +54,21 @@ enum {
     A64_TLB_JUMP_DROP_MAX = 1024,       /* pages that are looked at one by one: a block of 2 MiB */
 };
 
-/* Low bits of a tag that is not for the fast path. */
-enum {
-    A64_TLB_MMIO = 1,                   /* addend is gpa - va: the walk need not be repeated */
-};
-#define A64_TLB_NONE (~UINT64_C(0))     /* tag of an entry that was dropped */
+#define A64_TLB_NONE (~UINT64_C(0))     /* key of a jump that was dropped */
 
 struct a64_tlb_entry {
     uint64_t tag;
-    uint64_t addend;
+    uint64_t addend;                    /* MMIO: gpa - va, the walk need not be repeated */
 };
+
+/* Tags that are not for the fast path have a page of another place: bit 12 is flipped. */
+enum { A64_TLB_OTHER = 1 << 12, A64_TLB_MMIO = A64_TLB_OTHER | 1 };
+
+/* The tag of an entry that was dropped. */
+static inline uint64_t a64_tlb_none(unsigned index)
+{
+    return (uint64_t)index << 12 ^ A64_TLB_OTHER;
+}
 
 /* The JIT's: where the translation of the code at a virtual address is. */
 struct a64_jump {
@@ -84,9 +89,9 @@ enum a64_tlb_table { A64_TLB_READ, A64_TLB_WRITE, A64_TLB_EXEC };
 
 /* The part of a set that generated code addresses by a pinned register comes first. */
 struct a64_tlb_set {
-    struct a64_tlb_entry read[A64_TLB_N];
-    struct a64_tlb_entry write[A64_TLB_N];
-    struct a64_tlb_entry exec[A64_TLB_EXEC_N];
+    uint64_t read_tag[A64_TLB_N], read_addend[A64_TLB_N];
+    uint64_t write_tag[A64_TLB_N], write_addend[A64_TLB_N];
+    uint64_t exec_tag[A64_TLB_EXEC_N], exec_addend[A64_TLB_EXEC_N];
     struct a64_jump jump[A64_TLB_JUMPS];
     struct a64_near near[2][2];         /* [is a store][X29, SP] */
     uint64_t near_used;                 /* one of them may be in use */
@@ -200,34 +205,38 @@ static inline unsigned a64_tlb_index(uint64_t va, enum a64_tlb_table t)
     return va >> 12 & (t == A64_TLB_EXEC ? A64_TLB_EXEC_N - 1 : A64_TLB_N - 1);
 }
 
-static inline struct a64_tlb_entry *a64_tlb_entry(struct a64_tlb_set *s, uint64_t va,
-                                                  enum a64_tlb_table t)
+static inline struct a64_tlb_entry a64_tlb_entry(const struct a64_tlb_set *s, uint64_t va,
+                                                 enum a64_tlb_table t)
 {
-    struct a64_tlb_entry *e = t == A64_TLB_READ ? s->read : t == A64_TLB_WRITE ? s->write : s->exec;
-    return e + a64_tlb_index(va, t);
+    unsigned i = a64_tlb_index(va, t);
+
+    switch (t) {
+    case A64_TLB_READ: return (struct a64_tlb_entry){ s->read_tag[i], s->read_addend[i] };
+    case A64_TLB_WRITE: return (struct a64_tlb_entry){ s->write_tag[i], s->write_addend[i] };
+    default: return (struct a64_tlb_entry){ s->exec_tag[i], s->exec_addend[i] };
+    }
 }
 
-/* The fast path: host address of the `bytes` (≥ 1) at va, NULL if it misses, is not RAM, or
+/* The fast path: host address of the `bytes` (1 … 4096) at va, NULL if it misses, is not RAM, or
  * crosses a page.  Alignment is the caller's. */
 static inline void *a64_tlb_find(struct a64_tlb_set *s, uint64_t va, unsigned bytes,
                                  enum a64_tlb_table t)
 {
-    const struct a64_tlb_entry *e = a64_tlb_entry(s, va, t);
+    struct a64_tlb_entry e = a64_tlb_entry(s, va, t);
 
-    return ((va + bytes - 1) & ~UINT64_C(0xfff)) == e->tag ? (void *)(uintptr_t)(va + e->addend)
-                                                           : NULL;
+    return (va ^ e.tag) <= 4096 - bytes ? (void *)(uintptr_t)(va + e.addend) : NULL;
 }
 
 /* True, with the guest-physical address of va, if the set knows va as MMIO. */
 static inline bool a64_tlb_find_mmio(struct a64_tlb_set *s, uint64_t va, enum a64_tlb_table t,
                                      uint64_t *gpa)
 {
-    const struct a64_tlb_entry *e = a64_tlb_entry(s, va, t);
+    struct a64_tlb_entry e = a64_tlb_entry(s, va, t);
 
-    if (((va & ~UINT64_C(0xfff)) | A64_TLB_MMIO) != e->tag) {
+    if (((va & ~UINT64_C(0xfff)) ^ A64_TLB_MMIO) != e.tag) {
         return false;
     }
-    *gpa = va + e->addend;
+    *gpa = va + e.addend;
     return true;
 }
 

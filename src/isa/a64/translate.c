@@ -150,11 +150,16 @@ void a64_gen_guest(struct gen_guest *g)
     g->ex_addr = offsetof(struct a64_cpu, ex_addr);
     g->ex_val = offsetof(struct a64_cpu, ex_val);
     g->ex_size = offsetof(struct a64_cpu, ex_size_log2);
-    g->read = offsetof(struct a64_tlb_set, read);
-    g->write = offsetof(struct a64_tlb_set, write);
+    g->read = offsetof(struct a64_tlb_set, read_tag);
+    g->write = offsetof(struct a64_tlb_set, write_tag);
+    g->addends = sizeof(((struct a64_tlb_set *)0)->read_tag);
+    _Static_assert(offsetof(struct a64_tlb_set, read_addend) -
+                   offsetof(struct a64_tlb_set, read_tag) ==
+                   offsetof(struct a64_tlb_set, write_addend) -
+                   offsetof(struct a64_tlb_set, write_tag), "the same distance");
+    _Static_assert(A64_TLB_BITS == 32 - 12, "a place is 32 bits of the address, shifted");
     g->jump = offsetof(struct a64_tlb_set, jump);
     g->near = offsetof(struct a64_tlb_set, near);
     g->near_used = offsetof(struct a64_tlb_set, near_used);
-    g->tlb_bits = A64_TLB_BITS;
     g->jump_bits = A64_TLB_JUMP_BITS;
 }

@@ -36,10 +36,11 @@ struct gen_guest {
     int32_t var[IR_VAR_N];
     int32_t fpcr, fpsr, nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
             attention;
-    int32_t read, write, jump;          /* from the TLB set */
+    int32_t read, write, jump;          /* from the TLB set: tags, 8 bytes each; jump cache */
+    int32_t addends;                    /* from tags to addends */
     int32_t near, near_used;
     int32_t heat;                       /* GEN_HEATS counters of 32 bits, by target */
-    unsigned tlb_bits, jump_bits;
+    unsigned jump_bits;
 };
 
 /* Shared routines that generated code calls (accel/jit makes them); in the code cache. */

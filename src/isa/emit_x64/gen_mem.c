@@ -55,37 +55,35 @@ static int32_t table_of(const struct gen *g, uint32_t info)
     return info & (GEN_MI_STORE | GEN_MI_ATOMIC | GEN_MI_STXR) ? g->guest->write : g->guest->read;
 }
 
-/* Asks the TLB; RAX = addend and v = page, or to the jump that is returned. */
+/* Asks the TLB (a64/tlb.h); RAX = addend and v = offset in the page, or to the jump that is
+ * returned. */
 static uint8_t *tlb_probe(struct gen *g, int a, int32_t disp, unsigned bytes, uint32_t info, int v)
 {
     const struct gen_guest *gg = g->guest;
     int32_t table = table_of(g, info);
-    int base = R15;
+    struct x64_mem tag = x64_idx(R15, RAX, 3, table);
     uint8_t *miss;
 
     if (disp) {
-        x64_lea(&g->c, false, RAX, x64_at(a, disp));
-    } else {
-        x64_mov_rr(&g->c, false, RAX, a);
-    }
-    x64_shift_ri(&g->c, SH_SHR, false, RAX, 8);
-    x64_alu_ri(&g->c, ALU_AND, false, RAX, ((1 << gg->tlb_bits) - 1) << 4);
-    if (info & GEN_MI_UNPRIV) {
-        x64_load(&g->c, true, v, gen_at(g, gg->tlb));
-        x64_alu_rm(&g->c, ALU_ADD, true, RAX, x64_at(v, gg->tlb_unpriv));
-        base = X64_NOREG;
-    }
-    if (disp + (int)bytes - 1) {
-        x64_lea(&g->c, true, v, x64_at(a, disp + bytes - 1));
+        x64_lea(&g->c, true, v, x64_at(a, disp));
     } else {
         x64_mov_rr(&g->c, true, v, a);
     }
-    x64_alu_ri(&g->c, ALU_AND, true, v, -4096);
-    x64_alu_rm(&g->c, ALU_CMP, true, v, base < 0 ? x64_at(RAX, table)
-                                                  : x64_idx(R15, RAX, 0, table));
-    miss = x64_jcc(&g->c, CC_NE);
-    x64_load(&g->c, true, RAX,
-             base < 0 ? x64_at(RAX, table + 8) : x64_idx(R15, RAX, 0, table + 8));
+    x64_mov_rr(&g->c, false, RAX, v);
+    x64_shift_ri(&g->c, SH_SHR, false, RAX, 12);
+    if (info & GEN_MI_UNPRIV) {
+        x64_push(&g->c, v);
+        x64_load(&g->c, true, v, gen_at(g, gg->tlb));
+        x64_load(&g->c, true, v, x64_at(v, gg->tlb_unpriv));
+        x64_lea(&g->c, true, RAX, x64_idx(v, RAX, 3, 0));
+        x64_pop(&g->c, v);
+        tag = x64_at(RAX, table);
+    }
+    x64_alu_rm(&g->c, ALU_XOR, true, v, tag);
+    x64_alu_ri(&g->c, ALU_CMP, true, v, 4096 - bytes);
+    miss = x64_jcc(&g->c, CC_A);
+    tag.disp += gg->addends;
+    x64_load(&g->c, true, RAX, tag);
     return miss;
 }
 
@@ -621,6 +619,9 @@ static void stub_ask(struct gen *g, struct gen_stub *s)
     if (s->slot || s->group) {
         uint8_t *miss = tlb_probe(g, s->a, s->disp, s->bytes, s->info, s->v);
         if (s->slot) {
+            /* From the offset to the page. */
+            x64_rr(c, 0xf7 | OP_W, 3, s->v);                            /* neg */
+            x64_lea(c, true, s->v, x64_idx(s->a, s->v, 0, s->disp));
             gen_slot_fill(g, s->slot - 1, s->v);
         }
         x64_jmp_to(c, s->access);

@@ -38,7 +38,7 @@ static void test_find(void)
     CHECK(a64_tlb_find(t->cur, KVA + 0xff8, 8, A64_TLB_READ) == page + 0xff8);
     CHECK(!a64_tlb_find(t->cur, KVA + 0xff9, 8, A64_TLB_READ));
     CHECK(!hit(t, KVA, A64_TLB_WRITE));
-    CHECK(!hit(t, KVA + (A64_TLB_N << 12), A64_TLB_READ));
+    CHECK(!hit(t, KVA + ((uint64_t)A64_TLB_N << 12), A64_TLB_READ));
     CHECK(a64_tlb_gpa(t->cur, KVA + 5, A64_TLB_READ) == 0x40000005);
     a64_tlb_install(t, &(struct a64_tlb_fill){ .va = KVA + 0x1000, .gpa = 0x9000000,
                     .size_log2 = 12, .global = true, .table = A64_TLB_WRITE }, NULL);
@@ -299,7 +299,7 @@ static void test_jumps(void)
 static void test_ranges(void)
 {
     struct a64_tlb *t = a64_tlb_new();
-    const uint64_t edge = (uint64_t)A64_TLB_N << 12;
+    const uint64_t edge = (uint64_t)A64_TLB_N << 12, part = 1 << 29;
 
     a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
     a64_tlb_set_el(t, 0, false);
@@ -314,16 +314,16 @@ static void test_ranges(void)
         CHECK(hit(t, va, A64_TLB_READ) == there && hit(t, va, A64_TLB_EXEC) == there);
         CHECK(has_jump(t, va + 8) == there);
     }
-    a64_tlb_drop_va(t, 0, 1 << 20, 1, false);
+    a64_tlb_drop_va(t, 0, 2 * A64_TLB_N, 1, false);
     CHECK(t->cur->used_n == 0 && !has_jump(t, edge + 0x2008));
     a64_tlb_jump_set(t->cur, edge + 8, 0, page);
     a64_tlb_drop_asid(t, 1);
     CHECK(!has_jump(t, edge + 8));
     for (unsigned size = 30; size < 40; size += 9) {
-        put(t, 7 * edge, 7 * edge, A64_TLB_WRITE, size, false, true);
-        put(t, 1023 * edge, 1023 * edge, A64_TLB_WRITE, 12, false, true);
-        a64_tlb_drop_va(t, (size == 39 ? 100 : 6) * edge + 0x5000, 1, 1, false);
-        CHECK(!hit(t, 7 * edge, A64_TLB_WRITE) && hit(t, 1023 * edge, A64_TLB_WRITE));
+        put(t, 7 * part, 7 * part, A64_TLB_WRITE, size, false, true);
+        put(t, 1023 * part, 1023 * part, A64_TLB_WRITE, 12, false, true);
+        a64_tlb_drop_va(t, (size == 39 ? 100 : 6) * part + 0x5000, 1, 1, false);
+        CHECK(!hit(t, 7 * part, A64_TLB_WRITE) && hit(t, 1023 * part, A64_TLB_WRITE));
     }
     a64_tlb_free(t);
 }
