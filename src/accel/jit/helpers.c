@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What generated code calls.  All guest state is in struct a64_cpu, except that pc is the page
- * (jit_pc_page) and the offset that comes with the call. */
+ * (jit_page_last) and the offset that comes with the call. */
 #include "accel/jit/fpu.h"
 #include "accel/jit/jit_int.h"
 
@@ -82,7 +82,7 @@ static bool access(struct a64_cpu *cpu)
     uint32_t info = cpu->jit_scratch[3];
     struct memop m = memop_of(info);
 
-    cpu->pc = cpu->jit_pc_page + GEN_MI_PC(info);
+    cpu->pc = a64_jit_page(cpu) + GEN_MI_PC(info);
     if ((info & GEN_MI_SP) && !a64_sp_check(cpu)) {
         return true;
     }
@@ -139,7 +139,7 @@ static bool help(struct a64_cpu *cpu, uint32_t what)
     struct jit_cpu *v = cpu->jit;
     uint64_t *s = cpu->jit_scratch;
 
-    cpu->pc = cpu->jit_pc_page + (what & 0xfff);
+    cpu->pc = a64_jit_page(cpu) + (what & 0xfff);
     v->stats.helper_calls++;
     switch ((enum a64_helper)(what >> 12)) {
     case A64_H_INTERP:
@@ -226,11 +226,11 @@ const uint8_t *jit_helper_end(struct a64_cpu *cpu, uint32_t what)
     /* What all system calls and interrupts come by: nothing here touches MXCSR. */
     switch ((enum a64_helper)(what >> 12)) {
     case A64_H_RAISE:
-        cpu->pc = cpu->jit_pc_page + (what & 0xfff);
+        cpu->pc = a64_jit_page(cpu) + (what & 0xfff);
         a64_exception(cpu, s[0], s[1], s[2]);
         break;
     case A64_H_ERET:
-        cpu->pc = cpu->jit_pc_page + (what & 0xfff);
+        cpu->pc = a64_jit_page(cpu) + (what & 0xfff);
         a64_exception_return(cpu, cpu->elr_el1);
         break;
     default:

@@ -256,7 +256,7 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         }
         /* A branch to a register's value left its tag in pc: the jump cache has none. */
         cpu->pc = a64_branch_address(cpu, cpu->pc);
-        cpu->jit_pc_page = cpu->pc & ~UINT64_C(0xfff);
+        cpu->jit_page_last = cpu->pc | 0xfff;
         known = a64_tlb_jump_find(cpu->tlb->cur, cpu->pc, cpu->btype);
         if (known) {
             return known;
@@ -274,36 +274,6 @@ const uint8_t *jit_stale(struct a64_cpu *cpu)
 {
     a64_tlb_jump_forget(cpu->tlb->cur, cpu->pc, cpu->btype);
     return jit_next(cpu);
-}
-
-/* `site` (run view): target offset in the page, how far back the displacement of the jump is, and
- * the block that leaves.  The target is in the same guest page, with the same mode. */
-const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site)
-{
-    struct jit_cpu *v = cpu->jit;
-    struct jit_cache *c = v->cache;
-    const struct jit_block *from, *to;
-    uint32_t word[3];
-    const uint8_t *code;
-
-    memcpy(word, site, sizeof(word));
-    from = &c->block[word[2]];
-    cpu->pc = cpu->jit_pc_page + word[0];
-    code = jit_next(cpu);
-    /* Patch only if we go where the jump goes: neither an exception, nor another mapping of this
-     * virtual page, nor another cache came in between. */
-    if (v->cache != c || code == c->leave) {
-        return code;
-    }
-    to = jit_cache_find(c, (from->gpa & ~UINT64_C(0xfff)) | word[0], from->mode);
-    if (to && (jit_run_view(c, to->entry) == code ||
-               (to->replaces && jit_run_view(c, to->replaces) == code))) {
-        const uint8_t *at = site + 4 - word[1];
-        int32_t d = jit_run_view(c, to->entry) - (at + 4);
-        __atomic_store_n((int32_t *)(void *)(c->rw + (at - c->rx)), d, __ATOMIC_RELEASE);
-        v->stats.chains++;
-    }
-    return code;
 }
 
 /* ---- running ---- */
@@ -366,6 +336,7 @@ static void stats_add(struct jit_stats *to, const struct jit_stats *s)
     to->lookups += s->lookups;
     to->interp_steps += s->interp_steps;
     to->chains += s->chains;
+    to->chains_far += s->chains_far;
     to->cold_runs += s->cold_runs;
 }
 
@@ -421,7 +392,7 @@ int jit_print_stats(struct jit *jit, char *buf, int len)
         "translation        %.1f ms\n"
         "regions            %" PRIu64 ", of %" PRIu64 " instructions, %" PRIu64 " KiB, %.1f ms\n"
         "cache              %" PRIu64 " of %" PRIu64 " KiB\n"
-        "chained exits      %" PRIu64 "\n"
+        "chained exits      %" PRIu64 ", %" PRIu64 " between pages\n"
         "table look-ups     %" PRIu64 "\n"
         "slow loads, stores %" PRIu64 ", %" PRIu64 "\n"
         "helper calls       %" PRIu64 "\n"
@@ -430,7 +401,7 @@ int jit_print_stats(struct jit *jit, char *buf, int len)
         s.blocks, s.invalidated, s.flushes, s.guest_bytes >> 10, s.host_bytes >> 10,
         s.guest_bytes ? (double)s.host_bytes / s.guest_bytes : 0, s.interp_insns,
         s.translate_ns / 1e6, s.regions, s.region_insns, s.region_bytes >> 10, s.region_ns / 1e6,
-        s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.lookups,
+        s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.chains_far, s.lookups,
         s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps, s.cold_runs,
         s.kept_found, s.kept_loaded, s.kept_noted);
 }

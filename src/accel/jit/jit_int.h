@@ -10,7 +10,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { JIT_HASH_BITS = 18, JIT_PAGE_BITS = 12, JIT_COLD_SLOTS = 1 << 16 };
+enum {
+    JIT_HASH_BITS = 18, JIT_PAGE_BITS = 12, JIT_COLD_SLOTS = 1 << 16,
+    JIT_PAIRS = 1 << 17,                /* more than A64_TLB_LINKS */
+};
 
 union a64_vreg;
 
@@ -23,6 +26,13 @@ struct jit_block {
     _Atomic bool valid;
     _Atomic bool is_considered;         /* as the head of a region */
     const uint8_t *replaces;            /* entry of the block whose place a region took */
+};
+
+/* Two pages of code with a jump from one to the other: link.c. */
+struct jit_pair {
+    uint64_t from, to;                  /* guest-physical page; page << 1 | is guarded */
+    int32_t distance;                   /* in pages of VA */
+    uint32_t number;                    /* 0: empty */
 };
 
 /* One code cache.  Never changes hands but by reference counts: each vCPU that may execute in
@@ -38,6 +48,8 @@ struct jit_cache {
     unsigned block_n, block_max;
     struct jit_block *block;
     struct jit_block *page[1 << JIT_PAGE_BITS];
+    unsigned pair_n;                    /* under the lock */
+    struct jit_pair pair[JIT_PAIRS];    /* by hash */
     struct {
         _Atomic uint64_t key;           /* gpa << 4 | mode; set after the block */
         struct jit_block *block;
@@ -143,7 +155,8 @@ void jit_helper_pure(struct a64_cpu *cpu, uint32_t what);
 /* jit.c: the code to go on with at cpu->pc (run view). */
 const uint8_t *jit_next(struct a64_cpu *cpu);
 const uint8_t *jit_stale(struct a64_cpu *cpu);  /* the same, from an invalid block */
-const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *site);
+/* link.c: the same, from a direct jump that is not linked; `behind_call` (run view): GEN_T_LINK. */
+const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *behind_call);
 /* A counter of branches ran out: see GEN_T_HOT. */
 const uint8_t *jit_hot(struct a64_cpu *cpu, uint32_t what);
 uint64_t jit_now_ns(void);

@@ -191,7 +191,7 @@ const uint8_t *jit_hot(struct a64_cpu *cpu, uint32_t what)
     struct jit_cpu *v = cpu->jit;
 
     cpu->jit_heat[what >> 12] = HEAT_AGAIN;
-    cpu->pc = cpu->jit_pc_page + (what & 0xfff);
+    cpu->pc = a64_jit_page(cpu) + (what & 0xfff);
     if (v->jit->regions && v->cache == atomic_load(&v->jit->cache)) {
         consider(v, cpu);
     }

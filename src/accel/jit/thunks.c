@@ -110,7 +110,8 @@ static const uint8_t *go_on(struct x64 *a, struct jit_cache *c,
 static const uint8_t *lookup(struct x64 *a, struct jit_cache *c)
 {
     c->thunk[GEN_T_STALE] = a->p;
-    x64_alu_rm(a, ALU_ADD, true, RAX, at(offsetof(struct a64_cpu, jit_pc_page)));
+    x64_alu_rm(a, ALU_ADD, true, RAX, at(offsetof(struct a64_cpu, jit_page_last)));
+    x64_alu_ri(a, ALU_SUB, true, RAX, 0xfff);
     x64_store(a, true, at(offsetof(struct a64_cpu, pc)), RAX);
     go_on(a, c, jit_stale);
     c->thunk[GEN_T_LOOKUP] = a->p;

@@ -103,7 +103,8 @@ struct a64_cpu {
         };
         uint32_t attention;
     };
-    uint64_t jit_pc_page;   /* the JIT's own: VA of the page that it executes in */
+    uint64_t jit_page_last; /* the JIT's own: VA of the last byte of the page that it
+                             * executes in (never 0: what a fresh link holds) */
     uint64_t jit_scratch[8];
     struct a64_tlb *tlb;
     void *jit;              /* the JIT's own, of this vCPU */
@@ -155,6 +156,12 @@ struct a64_cpu {
     uint64_t pmu_time;      /* when the counters were last brought up to date */
     uint64_t pmevcntr[A64_PMU_MAX], pmevtyper[A64_PMU_MAX];
 };
+
+/* VA of the page that translated code executes in. */
+static inline uint64_t a64_jit_page(const struct a64_cpu *cpu)
+{
+    return cpu->jit_page_last - 0xfff;
+}
 
 /* PSTATE.NZCV in bits 31:28.  nzcv_ is as x86's LAHF and SETO give them: N in bit 15, Z in
  * bit 14, C in bit 8, V in bit 0; other bits may hold anything. */

@@ -181,9 +181,70 @@ static unsigned slot_next(struct a64_tlb_set *s, unsigned from, unsigned to)
 
 /* ---- sets ---- */
 
+static unsigned link_hash(uint64_t page, unsigned which)
+{
+    uint64_t h = page * UINT64_C(0x9e3779b97f4a7c15);
+
+    return h >> (which ? 64 - 2 * A64_TLB_LINK_FILTER_BITS : 64 - A64_TLB_LINK_FILTER_BITS) &
+           ((1 << A64_TLB_LINK_FILTER_BITS) - 1);
+}
+
+static bool link_may_go_to(const struct a64_tlb_set *s, uint64_t page)
+{
+    unsigned a = link_hash(page, 0), b = link_hash(page, 1);
+
+    return (s->link_filter[a / 64] >> a % 64 & 1) && (s->link_filter[b / 64] >> b % 64 & 1);
+}
+
+static void set_drop_links(struct a64_tlb_set *s)
+{
+    if (!s->link_n) {
+        return;
+    }
+    for (unsigned i = 0; i < s->link_n; i++) {
+        s->link[s->link_used[i].number] = 0;
+    }
+    s->link_n = 0;
+    memset(s->link_filter, 0, sizeof(s->link_filter));
+}
+
+/* All of them, if one goes to the page. */
+static void links_drop_page(struct a64_tlb_set *s, uint64_t page)
+{
+    if (!link_may_go_to(s, page)) {
+        return;
+    }
+    for (unsigned i = 0; i < s->link_n; i++) {
+        if (s->link_used[i].page == page) {
+            set_drop_links(s);
+            return;
+        }
+    }
+}
+
+void a64_tlb_link(struct a64_tlb *tlb, unsigned number, uint64_t from_last, uint64_t to)
+{
+    struct a64_tlb_set *s = tlb->cur;
+    uint64_t page = to << 8 >> 20;
+
+    assert(number && number < A64_TLB_LINKS);
+    if (s->link_n == A64_TLB_LINKS_USED) {
+        set_drop_links(s);
+    }
+    for (unsigned which = 0; which < 2; which++) {
+        unsigned h = link_hash(page, which);
+        s->link_filter[h / 64] |= UINT64_C(1) << h % 64;
+    }
+    s->link_used[s->link_n].page = page;
+    s->link_used[s->link_n++].number = number;
+    s->link[number] = from_last;
+}
+
 static void set_drop_jumps(struct a64_tlb_set *s)
 {
     bool any = false;
+
+    set_drop_links(s);
 
     for (unsigned w = 0; w < ARRAY_LEN(s->jump_used); w++) {
         for (uint64_t bits = s->jump_used[w]; bits; bits &= bits - 1) {
@@ -606,6 +667,7 @@ static void jumps_drop_pages(struct a64_tlb_set *s, struct pages p)
     for (uint64_t page = p.first; page <= p.last; page++) {
         unsigned hash = a64_tlb_jump_hash(page << 12);
 
+        links_drop_page(s, page);
         if (s->jump_filter[hash / 64] >> hash % 64 & 1) {
             jumps_drop_page(s, page);
         }

@@ -51,6 +51,9 @@ enum {
     A64_TLB_JUMP_GROUP = 64,
     A64_TLB_JUMP_SECOND = 0x80,         /* index ^ this: second place; the same page, BTYPE */
     A64_TLB_JUMP_FILTER_BITS = 14,
+    A64_TLB_LINKS = 1 << 15,            /* numbers of links */
+    A64_TLB_LINKS_USED = 4096,          /* in one set */
+    A64_TLB_LINK_FILTER_BITS = 16,
     A64_TLB_JUMP_DROP_MAX = 1024,       /* pages that are looked at one by one: a block of 2 MiB */
 };
 
@@ -93,6 +96,9 @@ struct a64_tlb_set {
     uint64_t write_tag[A64_TLB_N], write_addend[A64_TLB_N];
     uint64_t exec_tag[A64_TLB_EXEC_N], exec_addend[A64_TLB_EXEC_N];
     struct a64_jump jump[A64_TLB_JUMPS];
+    /* The JIT's: from which page (VA of its last byte) the jump between two pages of code that has
+     * the number may be taken, for the other one is mapped where it was linked to. */
+    uint64_t link[A64_TLB_LINKS];
     struct a64_near near[2][2];         /* [is a store][X29, SP] */
     uint64_t near_used;                 /* one of them may be in use */
     /* ---- bookkeeping ---- */
@@ -100,6 +106,12 @@ struct a64_tlb_set {
     uint64_t jump_used[A64_TLB_JUMPS / A64_TLB_JUMP_GROUP / 64];   /* groups that may have some */
     uint64_t jump_mask[A64_TLB_JUMPS / A64_TLB_JUMP_GROUP];         /* those of a group */
     uint64_t jump_filter[(1 << A64_TLB_JUMP_FILTER_BITS) / 64]; /* pages that may have some */
+    unsigned link_n;
+    struct {
+        uint64_t page;                  /* VA bits 55:12 of the page that is gone to */
+        unsigned number;
+    } link_used[A64_TLB_LINKS_USED];
+    uint64_t link_filter[(1 << A64_TLB_LINK_FILTER_BITS) / 64];     /* Bloom filter of `page` */
     uint64_t large_filter[4];           /* Bloom filter of the large translations in the set */
     uint32_t large_sizes;               /* bit n: translations of 2^n bytes are in the set */
     unsigned used_n;                    /* slots */
@@ -199,6 +211,9 @@ void a64_tlb_drop_tables(struct a64_tlb *tlb);
 void a64_tlb_drop_gpa(struct a64_tlb *tlb, uint64_t gpa, bool keep_read);
 /* Forgets all code addresses (the code cache is about to be emptied). */
 void a64_tlb_drop_jumps(struct a64_tlb *tlb);
+/* The jumps of this number (1 … A64_TLB_LINKS - 1) from the page that ends at `from_last` to the one
+ * of `to` need not be looked up while the translation of `to` is in the current set. */
+void a64_tlb_link(struct a64_tlb *tlb, unsigned number, uint64_t from_last, uint64_t to);
 
 static inline unsigned a64_tlb_index(uint64_t va, enum a64_tlb_table t)
 {

@@ -139,7 +139,7 @@ void a64_gen_guest(struct gen_guest *g)
     g->fpsr = offsetof(struct a64_cpu, fpsr);
     g->nzcv = offsetof(struct a64_cpu, nzcv_);
     g->pc = offsetof(struct a64_cpu, pc);
-    g->pc_page = offsetof(struct a64_cpu, jit_pc_page);
+    g->page_last = offsetof(struct a64_cpu, jit_page_last);
     g->poll = offsetof(struct a64_cpu, poll);
     g->heat = offsetof(struct a64_cpu, jit_heat);
     _Static_assert(sizeof(((struct a64_cpu *)0)->jit_heat) == 4 * GEN_HEATS, "a counter each");
@@ -159,6 +159,7 @@ void a64_gen_guest(struct gen_guest *g)
                    offsetof(struct a64_tlb_set, write_tag), "the same distance");
     _Static_assert(A64_TLB_BITS == 32 - 12, "a place is 32 bits of the address, shifted");
     g->jump = offsetof(struct a64_tlb_set, jump);
+    g->link = offsetof(struct a64_tlb_set, link);
     g->near = offsetof(struct a64_tlb_set, near);
     g->near_used = offsetof(struct a64_tlb_set, near_used);
     g->jump_bits = A64_TLB_JUMP_BITS;

@@ -2,7 +2,7 @@
 /* From aarch64 code to IR: a superblock, or a loop as a region, within one 4 KiB page.
  *
  * A block depends on nothing but the code, the model and the mode bits below; the virtual address
- * of its page is known only at run time (cpu->jit_pc_page), so all processes share it. */
+ * of its page is known only at run time (cpu->jit_page_last), so all processes share it. */
 #pragma once
 #include "isa/a64/cpu.h"
 #include "isa/ir/ir.h"

@@ -271,11 +271,9 @@ static inline void leave_to(env *e, int64_t off)
 
     if (label >= 0) {
         ir_emit(e->ir, IR_JUMP, true, 0, 0, 0, label);
-    } else if (target >= 0 && target < 4096) {
+    } else {
         r = ir_emit(e->ir, IR_EXIT, true, 0, 0, 0, target);
         e->ir->op[r].x = off <= 0;
-    } else {
-        ir_emit(e->ir, IR_EXITR, true, pc_rel(e, off).r, 0, 0, 0);
     }
     e->ended = true;
 }
@@ -323,11 +321,11 @@ static inline void goto_rel_if(env *e, val c, int64_t off)
     /* Into another page: leave to the next instruction unless the condition holds. */
     if (label_at(e, e->index * 4 + 4) >= 0) {
         jump_if(e, label_at(e, e->index * 4 + 4), c.r, true);
-        ir_emit(e->ir, IR_EXITR, true, pc_rel(e, off).r, 0, 0, 0);
+        leave_to(e, off);
     } else if (e->index < 1023) {
         r = ir_emit(e->ir, IR_EXITC, true, 0, 0, c.r, e->index * 4 + 4);
         e->ir->op[r].cc = 1;
-        ir_emit(e->ir, IR_EXITR, true, pc_rel(e, off).r, 0, 0, 0);
+        leave_to(e, off);
     } else {
         ir_ref a = pc_rel(e, off).r, b = pc_rel(e, 4).r;
         ir_emit(e->ir, IR_EXITR, true, ir_sel(e->ir, c.r, a, b), 0, 0, 0);

@@ -577,7 +577,7 @@ static void generate(struct gen *g, const struct ir_op *p)
     case IR_CALL: case IR_CALLC: case IR_CALLP:
         call(g, p);
         break;
-    case IR_EXITC: case IR_EXIT: case IR_EXITR: case IR_EXITX:
+    case IR_EXITC: case IR_EXIT: case IR_EXITR:
         gen_leave(g, p);
         break;
     case IR_LABEL:

@@ -25,8 +25,10 @@
  * stubs; or, if their operands do not stay, saves them first.
  *
  * Direct jumps out of a block are `jmp rel32` with the displacement aligned to 4 bytes; they go
- * to a stub first, which calls GEN_T_LINK followed by three words: target's offset in the page,
- * distance from here back to the displacement, id of the block; and are patched later. */
+ * to a stub first, which calls GEN_T_LINK followed by three words: target's offset from the
+ * page, distance from here back to the displacement, id of the block; and are patched later.
+ * One to another page asks first whether that page is where it was when the jump was linked: a
+ * comparison with the TLB set's link of a number, also patched in (accel/jit/link.c). */
 #pragma once
 #include "isa/emit_x64/asm.h"
 #include "isa/ir/ir.h"
@@ -34,10 +36,11 @@
 /* The guest state as generated code sees it: offsets in it. */
 struct gen_guest {
     int32_t var[IR_VAR_N];
-    int32_t fpcr, fpsr, nzcv, pc, pc_page, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
+    int32_t fpcr, fpsr, nzcv, pc, page_last, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
             attention;
     int32_t read, write, jump;          /* from the TLB set: tags, 8 bytes each; jump cache */
     int32_t addends;                    /* from tags to addends */
+    int32_t link;                       /* likewise, 8 bytes a number; number 0 is nobody's */
     int32_t near, near_used;
     int32_t heat;                       /* GEN_HEATS counters of 32 bits, by target */
     unsigned jump_bits;
@@ -78,6 +81,7 @@ enum {
 
 enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16, GEN_GROUPS = 16,
        GEN_BIAS = 168,
+       GEN_LINK_BACK = 24,     /* from a far jump's displacement back to its comparison's */
        GEN_GROUPS_AT = 0, GEN_SPILLS_AT = GEN_GROUPS * 8,
        GEN_VSPILLS_AT = GEN_SPILLS_AT + GEN_SPILLS * 8,
        GEN_SLOTS_AT = GEN_VSPILLS_AT + GEN_VSPILLS * 16,
@@ -244,7 +248,7 @@ bool gen_sat_native(unsigned vop, uint32_t arg);
 void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 bool gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
-enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
+enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_FAR, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
        GEN_STUB_QC, GEN_STUB_HOT, GEN_STUB_SIDE, GEN_STUB_PAC };
 /* gen_flags.c.  depend: would writing the variable lose flags?  keep: not from now on.  for_stub:
  * before EFLAGS are destroyed in the hot path; NULL: they are in memory.  emit: computes into

@@ -6,8 +6,59 @@
 #include "isa/emit_x64/gen_int.h"
 
 #include <assert.h>
+#include <string.h>
 
-static void exit_jump(struct gen *g, uint64_t target_off, bool backward)
+/* The displacement of an instruction whose displacement follows `n` bytes is aligned. */
+static void align_displacement(struct gen *g, unsigned n)
+{
+    static const uint8_t nop[4][3] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 } };
+    unsigned more = -((uintptr_t)g->c.p + n) & 3;
+
+    memcpy(g->c.p, nop[more], 3);
+    g->c.p += more;
+}
+
+static void poll(struct gen *g, uint32_t target_off)
+{
+    struct gen_stub *s = gen_stub(g, GEN_STUB_LEAVE);
+
+    x64_rm(&g->c, 0x83, ALU_CMP, gen_at(g, g->guest->poll));
+    x64_b(&g->c, 0);
+    s->from = x64_jcc(&g->c, CC_NE);
+    s->info = target_off;
+}
+
+/* To another page.  It needs no poll if it goes forwards, for then it closes no circle. */
+static void exit_far(struct gen *g, int32_t target_off, bool backward)
+{
+    const struct gen_guest *gg = g->guest;
+    int32_t distance = target_off & -4096;
+    struct gen_stub *s;
+    const uint8_t *number;
+
+    if (backward) {
+        poll(g, target_off);
+    }
+    s = gen_stub(g, GEN_STUB_FAR);
+    s->info = target_off;
+    x64_load(&g->c, true, RAX, gen_at(g, gg->page_last));
+    align_displacement(g, 3);
+    x64_alu_rm(&g->c, ALU_CMP, true, RAX, x64_at(R15, gg->link));
+    number = g->c.p - 4;
+    s->from = x64_jcc(&g->c, CC_NE);
+    x64_b(&g->c, 0x48);                 /* add rax, imm32 */
+    x64_b(&g->c, 0x05);
+    x64_d(&g->c, distance);
+    x64_b(&g->c, 0x48);                 /* mov [rbp + disp32], rax: as long as aligns the next */
+    x64_b(&g->c, 0x89);
+    x64_b(&g->c, 0x85);
+    x64_d(&g->c, gg->page_last - GEN_BIAS);
+    s->from2 = x64_jmp(&g->c);
+    assert(s->from2 - number == GEN_LINK_BACK && ((uintptr_t)number & 3) == 0);
+    g->exit_n++;
+}
+
+static void exit_jump(struct gen *g, int64_t target_off, bool backward)
 {
     unsigned heat = (g->id ^ target_off >> 2) % GEN_HEATS;
     struct gen_stub *s;
@@ -15,20 +66,18 @@ static void exit_jump(struct gen *g, uint64_t target_off, bool backward)
     if (g->homes) {
         x64_call(&g->c, g->region_out);
     }
+    if (target_off < 0 || target_off >= 4096) {
+        exit_far(g, target_off, backward);
+        return;
+    }
     if (backward) {
-        x64_rm(&g->c, 0x83, ALU_CMP, gen_at(g, g->guest->poll));
-        x64_b(&g->c, 0);
-        s = gen_stub(g, GEN_STUB_LEAVE);
-        s->from = x64_jcc(&g->c, CC_NE);
-        s->info = target_off;
+        poll(g, target_off);
         x64_alu_mi(&g->c, ALU_SUB, false, gen_at(g, g->guest->heat + 4 * heat), 1);
         s = gen_stub(g, GEN_STUB_HOT);
         s->from = x64_jcc(&g->c, CC_S);
         s->info = target_off | heat << 12;
     }
-    while (((uintptr_t)g->c.p + 1) & 3) {
-        x64_b(&g->c, 0x90);
-    }
+    align_displacement(g, 1);
     s = gen_stub(g, GEN_STUB_EXIT);
     s->from = x64_jmp(&g->c);
     s->info = target_off;
@@ -62,8 +111,8 @@ static void exit_reg(struct gen *g, const struct ir_op *p)
     }
     x64_alu_rm(&g->c, ALU_CMP, true, a, x64_idx(R15, RAX, 2, gg->jump));
     s->from = x64_jcc(&g->c, CC_NE);
-    x64_alu_ri(&g->c, ALU_AND, true, a, -4096);
-    x64_store(&g->c, true, gen_at(g, gg->pc_page), a);
+    x64_alu_ri(&g->c, ALU_OR, true, a, 4095);
+    x64_store(&g->c, true, gen_at(g, gg->page_last), a);
     x64_rm(&g->c, 0xff, 4, x64_idx(R15, RAX, 2, gg->jump + 8));         /* jmp [mem] */
 }
 
@@ -174,6 +223,14 @@ void gen_leave(struct gen *g, const struct ir_op *p)
     }
 }
 
+static void link(struct gen *g, uint32_t target_off, const uint8_t *jump)
+{
+    x64_call(&g->c, g->thunk[GEN_T_LINK]);
+    x64_d(&g->c, target_off);
+    x64_d(&g->c, g->c.p - jump);        /* from here back to the displacement */
+    x64_d(&g->c, g->id);
+}
+
 void gen_stub_emit(struct gen *g, struct gen_stub *s)
 {
     struct x64 *c = &g->c;
@@ -185,12 +242,16 @@ void gen_stub_emit(struct gen *g, struct gen_stub *s)
     case GEN_STUB_MEM:
         gen_mem_stub(g, s);
         break;
+    case GEN_STUB_FAR:
+        /* Linked by another vCPU between the comparison and here: the page is still ours. */
+        x64_patch(s->from2, c->p);
+        x64_alu_mi(c, ALU_SUB, true, gen_at(g, g->guest->page_last), (int32_t)s->info & -4096);
+        x64_patch(s->from, c->p);
+        link(g, s->info, s->from2);
+        break;
     case GEN_STUB_EXIT:
         x64_patch(s->from, c->p);
-        x64_call(c, g->thunk[GEN_T_LINK]);
-        x64_d(c, s->info);
-        x64_d(c, c->p - s->from);       /* from here back to the displacement */
-        x64_d(c, g->id);
+        link(g, s->info, s->from);
         break;
     case GEN_STUB_HOT:
         x64_patch(s->from, c->p);
@@ -209,8 +270,8 @@ void gen_stub_emit(struct gen *g, struct gen_stub *s)
         if (s->poll) {
             x64_call(c, g->region_out);         /* at a label */
         }
-        x64_load(c, true, RAX, gen_at(g, g->guest->pc_page));
-        x64_alu_ri(c, ALU_ADD, true, RAX, s->info);
+        x64_load(c, true, RAX, gen_at(g, g->guest->page_last));
+        x64_alu_ri(c, ALU_ADD, true, RAX, (int32_t)s->info - 4095);
         x64_store(c, true, gen_at(g, g->guest->pc), RAX);
         x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
         break;

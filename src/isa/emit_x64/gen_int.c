@@ -692,14 +692,12 @@ static void nzcv_get(struct gen *g)
 static void pcrel(struct gen *g)
 {
     const struct ir_op *p = op(g);
-    int64_t k = p->k;
+    int64_t k = (int64_t)p->k - 0xfff;
     int d = gen_def(g, g->i);
 
-    x64_load(&g->c, true, d, gen_at(g, g->guest->pc_page));
+    x64_load(&g->c, true, d, gen_at(g, g->guest->page_last));
     if (k == (int32_t)k) {
-        if (k) {
-            x64_lea(&g->c, true, d, x64_at(d, k));
-        }
+        x64_lea(&g->c, true, d, x64_at(d, k));
     } else {
         x64_mov_ri(&g->c, RAX, k);
         x64_lea(&g->c, true, d, x64_idx(d, RAX, 0, 0));

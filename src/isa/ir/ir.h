@@ -12,6 +12,9 @@
  * lives across a LABEL: variables and flags (f = 0) are what connects its two sides.  What runs
  * into a LABEL from above ends with a JUMP to it.
  *
+ * Ways out.  EXIT goes to offset `k` (signed) from the beginning of the page, EXITR to the address
+ * `a`; x = 1 in an EXIT, k2 = 1 in an EXITC: backwards.
+ *
  * Precision.  At an operation that may fault or leave the block all variables and flags are
  * architecturally those before the instruction at `pc`: a PUT before it is not dead.
  *
@@ -65,7 +68,7 @@ enum {
     o(VI2F, X | S) o(VF2I, V | S) o(VFCMP, F | S) o(VFCCMP, F | U | S) \
     o(CALL, V | E) o(CALLC, V | C) o(CALLP, V) \
     o(LABEL, J) o(JUMP, J) o(JUMPC, J) \
-    o(EXITC, E | U) o(EXIT, E | U) o(EXITR, E | U) o(EXITX, E | U)
+    o(EXITC, E | U) o(EXIT, E | U) o(EXITR, E | U)
 
 enum ir_opcode {
 #define ROW(name, attr) IR_##name,

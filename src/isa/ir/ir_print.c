@@ -152,8 +152,8 @@ static void extra(const struct ir *ir, const struct ir_op *p, const struct ir_na
         }
         break;
     case TARGET: case TARGET_IF:
-        strbuf_add(out, " .%03x%s", (unsigned)k,
-                   (p->op == IR_EXIT ? p->x : p->k2) ? " backwards" : "");
+        strbuf_add(out, " %s%03x%s", (int64_t)k < 0 ? ".-" : ".",
+                   (unsigned)((int64_t)k < 0 ? -k : k), (p->op == IR_EXIT ? p->x : p->k2) ? " backwards" : "");
         if (p->op == IR_EXITC) {
             strbuf_add(out, p->cc ? " unless" : " if");
         }

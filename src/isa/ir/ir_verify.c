@@ -27,7 +27,6 @@ static const char operands[IR_OP_COUNT][4] = {
     [IR_VF2I] = "x--", [IR_VFCMP] = "xX-", [IR_VFCCMP] = "xX-", [IR_CALL] = "VVV",
     [IR_CALLC] = "VVV", [IR_CALLP] = "VVV", [IR_LABEL] = "---", [IR_JUMP] = "---",
     [IR_JUMPC] = "--v", [IR_EXITC] = "--v", [IR_EXIT] = "---", [IR_EXITR] = "v--",
-    [IR_EXITX] = "V--",
 };
 
 struct check {
@@ -173,7 +172,7 @@ static void flow_of(struct check *c)
     }
     c->open = p->op == IR_LABEL ||
               (c->open && p->op != IR_JUMP && p->op != IR_EXIT && p->op != IR_EXITR &&
-               p->op != IR_EXITX && !(p->op == IR_CALLC && p->x));
+               !(p->op == IR_CALLC && p->x));
 }
 
 static void after(struct check *c)
