@@ -14,7 +14,7 @@
  * neighbours: code is looked up where code has been looked up. */
 static unsigned hash_of(uint64_t gpa, unsigned mode)
 {
-    uint64_t k = (gpa >> 8 << 4 | mode) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t k = (gpa >> 8 << 5 | mode) * UINT64_C(0x9e3779b97f4a7c15);
 
     return (k >> (64 - JIT_HASH_BITS) & ~UINT64_C(15)) | (gpa >> 4 & 15);
 }

@@ -207,6 +207,12 @@ static struct jit_block *block_at(struct jit_cpu *v, struct a64_cpu *cpu, unsign
         return NULL;
     }
     guarded = a64_tlb_guarded(cpu->tlb->cur, cpu->pc);
+    if (guarded && !cpu->jit_bti) {
+        /* The first one, and so not yet in the jump cache: the way here has told its BTYPE.  From
+         * now on all code does (A64_MODE_BTI). */
+        cpu->jit_bti = true;
+        return NULL;
+    }
     if (guarded && cpu->btype && !a64_bti_check(cpu, *code)) {
         return NULL;
     }
@@ -258,14 +264,15 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         cpu->pc = a64_branch_address(cpu, cpu->pc);
         cpu->jit_page_last = cpu->pc | 0xfff;
         known = a64_tlb_jump_find(cpu->tlb->cur, cpu->pc, cpu->btype);
-        if (known) {
-            return known;
+        if (!known && (b = block_at(v, cpu, mode)) != NULL) {
+            known = jit_run_view(v->cache, b->entry);
+            a64_tlb_jump_set(cpu->tlb->cur, cpu->pc, cpu->btype, known);
         }
-        b = block_at(v, cpu, mode);
-        if (b) {
-            const uint8_t *code = jit_run_view(v->cache, b->entry);
-            a64_tlb_jump_set(cpu->tlb->cur, cpu->pc, cpu->btype, code);
-            return code;
+        if (known) {
+            if (!(mode & A64_MODE_BTI)) {
+                cpu->btype = 0;
+            }
+            return known;
         }
     }
 }

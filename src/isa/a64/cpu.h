@@ -108,6 +108,7 @@ struct a64_cpu {
     uint64_t jit_scratch[8];
     struct a64_tlb *tlb;
     void *jit;              /* the JIT's own, of this vCPU */
+    bool jit_bti;           /* the JIT's own: a guarded page has been fetched from */
     int32_t jit_heat[1024]; /* the JIT's own: see GEN_T_HOT */
     union a64_vreg v[32];
     uint32_t fpcr;          /* FPCR; rounding mode and FZ as the guest wrote them */

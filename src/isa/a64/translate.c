@@ -89,7 +89,6 @@ void a64_translate_leave(env *e, int64_t off)
 void a64_translate_block(struct a64_block *b, struct ir *ir)
 {
     env e = { .ir = ir, .b = b, .index = b->first };
-    bool bti = b->model->features >> A64_FEAT_BTI & 1;
 
     ir_begin(ir);
     ir->pc = b->first * 4;
@@ -101,7 +100,7 @@ void a64_translate_block(struct a64_block *b, struct ir *ir)
         e.give_up_ends = true;
         interpret(&e);
         b->insn_n = 1;
-    } else if (bti) {
+    } else if (b->mode & A64_MODE_BTI) {
         st_env(&e, offsetof(struct a64_cpu, btype), 0, ir_const(ir, 0));
     }
     while (!e.ended && !ir->full) {
@@ -140,6 +139,7 @@ void a64_gen_guest(struct gen_guest *g)
     g->nzcv = offsetof(struct a64_cpu, nzcv_);
     g->pc = offsetof(struct a64_cpu, pc);
     g->page_last = offsetof(struct a64_cpu, jit_page_last);
+    g->btype = offsetof(struct a64_cpu, btype);
     g->poll = offsetof(struct a64_cpu, poll);
     g->heat = offsetof(struct a64_cpu, jit_heat);
     _Static_assert(sizeof(((struct a64_cpu *)0)->jit_heat) == 4 * GEN_HEATS, "a counter each");

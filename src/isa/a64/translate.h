@@ -21,7 +21,8 @@ enum {
     A64_MODE_FP = 2,            /* FP/SIMD is accessible */
     A64_MODE_FP_PLAIN = 4,      /* FPCR.FZ, FZ16, AHP are 0: as the host computes */
     A64_MODE_GUARDED = 8,       /* page with GP (FEAT_BTI): the caller checks branch targets */
-    A64_MODES = 16,
+    A64_MODE_BTI = 16,          /* this PE has seen guarded pages: PSTATE.BTYPE is kept */
+    A64_MODES = 32,
 };
 
 /* Helpers of CALL and CALLC, in scratch[0 …]; each returns true to leave the block (go on at
@@ -105,7 +106,8 @@ static inline bool a64_mode_of(const struct a64_cpu *cpu, unsigned *mode)
     }
     *mode = (cpu->el ? A64_MODE_EL1 : 0) |
             (fpen == 3 || (fpen == 1 && cpu->el) ? A64_MODE_FP : 0) |
-            (cpu->fpcr & (FPCR_FZ | FPCR_FZ16 | FPCR_AHP) ? 0 : A64_MODE_FP_PLAIN);
+            (cpu->fpcr & (FPCR_FZ | FPCR_FZ16 | FPCR_AHP) ? 0 : A64_MODE_FP_PLAIN) |
+            (cpu->jit_bti ? A64_MODE_BTI : 0);
     return true;
 }
 

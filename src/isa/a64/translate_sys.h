@@ -395,8 +395,10 @@ static inline void set_btype(env *e, unsigned btype)
 {
     if (feature(e, A64_FEAT_BTI)) {
         unsigned t = btype == 3 && !(e->b->mode & A64_MODE_GUARDED) ? 1 : btype;
-        st_env(e, offsetof(struct a64_cpu, btype), 0, ir_const(e->ir, t));
-        e->btype = t;
+        if (e->b->mode & A64_MODE_BTI) {
+            st_env(e, offsetof(struct a64_cpu, btype), 0, ir_const(e->ir, t));
+        }
+        e->btype = t;                   /* stored where the jump cache misses, in any case */
     }
 }
 

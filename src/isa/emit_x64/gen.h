@@ -36,7 +36,7 @@
 /* The guest state as generated code sees it: offsets in it. */
 struct gen_guest {
     int32_t var[IR_VAR_N];
-    int32_t fpcr, fpsr, nzcv, pc, page_last, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
+    int32_t fpcr, fpsr, nzcv, pc, page_last, btype, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
             attention;
     int32_t read, write, jump;          /* from the TLB set: tags, 8 bytes each; jump cache */
     int32_t addends;                    /* from tags to addends */

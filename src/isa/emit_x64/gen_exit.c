@@ -102,6 +102,7 @@ static void exit_reg(struct gen *g, const struct ir_op *p)
     }
     s = gen_stub(g, GEN_STUB_LOOKUP);
     s->a = a;
+    s->x = p->x;
     x64_alu_mi(&g->c, ALU_CMP, false, gen_at(g, gg->poll), 0);
     s->from2 = x64_jcc(&g->c, CC_NE);
     x64_mov_rr(&g->c, false, RAX, a);
@@ -231,6 +232,15 @@ static void link(struct gen *g, uint32_t target_off, const uint8_t *jump)
     x64_d(&g->c, g->id);
 }
 
+static void store_target(struct gen *g, const struct gen_stub *s)
+{
+    x64_store(&g->c, true, gen_at(g, g->guest->pc), s->a);
+    if (s->x) {
+        x64_rm(&g->c, 0xc6, 0, gen_at(g, g->guest->btype));
+        x64_b(&g->c, s->x);
+    }
+}
+
 void gen_stub_emit(struct gen *g, struct gen_stub *s)
 {
     struct x64 *c = &g->c;
@@ -280,10 +290,10 @@ void gen_stub_emit(struct gen *g, struct gen_stub *s)
         break;
     case GEN_STUB_LOOKUP:
         x64_patch(s->from, c->p);
-        x64_store(c, true, gen_at(g, g->guest->pc), s->a);
+        store_target(g, s);
         x64_jmp_to(c, g->thunk[GEN_T_LOOKUP]);
         x64_patch(s->from2, c->p);
-        x64_store(c, true, gen_at(g, g->guest->pc), s->a);
+        store_target(g, s);
         x64_jmp_to(c, g->thunk[GEN_T_LEAVE]);
         break;
     }
