@@ -156,15 +156,24 @@ static void exit_cond(struct gen *g, const struct ir_op *p)
         s->poll = p->k2;
         return;
     }
+    if (!p->k2 && g->mf == p->f) {
+        /* Nothing to do on the way: the branch itself is what is patched. */
+        align_displacement(g, 2);
+        s = gen_stub(g, GEN_STUB_EXIT);
+        s->from = x64_jcc(&g->c, cc);
+        s->info = p->k;
+        g->exit_n++;
+        return;
+    }
     /* The taken side, out of line but in the hot part: flags, poll, patchable jump. */
-    over = x64_jcc(&g->c, cc ^ 1);
+    over = x64_jcc8(&g->c, cc ^ 1);
     ef = g->ef;
     mf = g->mf;
     inv = g->ef_inv;
     ef_fp = g->ef_fp;
     gen_flags_sync(g, p->f);
     exit_jump(g, p->k, p->k2);
-    x64_patch(over, g->c.p);
+    x64_patch8(over, g->c.p);
     g->ef = ef;
     g->mf = mf;
     g->ef_inv = inv;
