@@ -32,24 +32,27 @@ SEM(cbnz)
     goto_rel_if(e, cmp(e, f.sf, CMP_NE, rd(e, f.rt), imm(e, 0)), (int64_t)f.imm19 * 4);
 }
 
-/* Not zero if the bit is set.  As a mask where it fits an instruction of most hosts: that sets the
- * flags to branch by. */
-static inline val one_bit(env *e, unsigned rt, unsigned bit)
+/* Is the bit set, or (`want` = 0) clear?  By a mask or as the sign where that fits an instruction of
+ * most hosts. */
+static inline val bit_is(env *e, unsigned want, unsigned rt, unsigned bit)
 {
-    return bit < 31 ? and_(e, 1, rd(e, rt), imm(e, UINT64_C(1) << bit))
-                    : ubfx(e, 1, rd(e, rt), bit, 1);
+    val v = rd(e, rt), zero = imm(e, 0);
+
+    if (bit == 63) {
+        return cmp(e, 1, want ? CMP_LTS : CMP_GES, v, zero);
+    }
+    v = bit < 32 ? and_(e, 0, v, imm(e, UINT64_C(1) << bit)) : ubfx(e, 1, v, bit, 1);
+    return cmp(e, bit >= 32, want ? CMP_NE : CMP_EQ, v, zero);
 }
 
 SEM(tbz)
 {
-    val bit = one_bit(e, f.rt, f.b5 << 5 | f.b40);
-    goto_rel_if(e, cmp(e, 1, CMP_EQ, bit, imm(e, 0)), (int64_t)f.imm14 * 4);
+    goto_rel_if(e, bit_is(e, 0, f.rt, f.b5 << 5 | f.b40), (int64_t)f.imm14 * 4);
 }
 
 SEM(tbnz)
 {
-    val bit = one_bit(e, f.rt, f.b5 << 5 | f.b40);
-    goto_rel_if(e, cmp(e, 1, CMP_NE, bit, imm(e, 0)), (int64_t)f.imm14 * 4);
+    goto_rel_if(e, bit_is(e, 1, f.rt, f.b5 << 5 | f.b40), (int64_t)f.imm14 * 4);
 }
 
 /* PSTATE.BTYPE after BR: 1 through X16 or X17, else 3; BLR: 2 (D8.4.5).  The engine's

@@ -446,10 +446,33 @@ static void crc32c(struct gen *g)
     x64_mov_rr(&g->c, false, d, RAX);
 }
 
+static void test_ri(struct gen *g, bool sf, int r, int32_t k)
+{
+    if (k >= 0 && k <= 0xff) {
+        x64_rr(&g->c, 0xf6 | OP_BYTE_REG, 0, r);
+        x64_b(&g->c, k);
+    } else {
+        x64_rr(&g->c, 0xf7 | x64_w(sf && k < 0), 0, r);
+        x64_d(&g->c, k);
+    }
+}
+
 static void compare(struct gen *g, const struct ir_op *p)
 {
     int32_t k;
     int a = gen_use(g, p->a);
+
+    if (p->cc >= IR_ZERO && imm32(g, p->b, p->sf, &k)) {
+        gen_clobber_ef(g);
+        test_ri(g, p->sf, a, k);
+        return;
+    }
+    if (p->cc >= IR_ZERO) {
+        int b = gen_use(g, p->b);
+        gen_clobber_ef(g);
+        x64_test_rr(&g->c, p->sf, a, b);
+        return;
+    }
 
     if (imm32(g, p->b, p->sf, &k)) {
         if (k == 0 && p->cc <= IR_NE && g->logic == p->a && g->logic_sf == p->sf) {
@@ -468,7 +491,7 @@ static void compare(struct gen *g, const struct ir_op *p)
     x64_alu_rr(&g->c, ALU_CMP, p->sf, a, b);
 }
 
-static const uint8_t cmp_cc[] = { CC_E, CC_NE, CC_B, CC_AE, CC_L, CC_GE };
+static const uint8_t cmp_cc[] = { CC_E, CC_NE, CC_B, CC_AE, CC_L, CC_GE, CC_E, CC_NE };
 
 enum x64_cc gen_fused(struct gen *g, ir_ref c)
 {

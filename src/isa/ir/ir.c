@@ -290,6 +290,7 @@ ir_ref ir_bfi(struct ir *ir, bool sf, ir_ref into, ir_ref a, unsigned lsb, unsig
 
 ir_ref ir_cmp(struct ir *ir, bool sf, enum ir_cmp op, ir_ref a, ir_ref b)
 {
+    const struct ir_op *p;
     ir_ref r;
 
     if (ir_is_const(ir, a) && ir_is_const(ir, b)) {
@@ -301,8 +302,15 @@ ir_ref ir_cmp(struct ir *ir, bool sf, enum ir_cmp op, ir_ref a, ir_ref b)
                : op == IR_GEU ? x >= y : op == IR_LTS ? xs < ys : xs >= ys;
         return ir_const(ir, t);
     }
-    r = ir_emit(ir, IR_CMP, sf, a, b, 0, 0);
-    ir->op[r].cc = op;
+    p = &ir->op[a];
+    if (op <= IR_NE && p->op == IR_AND && p->sf == sf && !p->in_var && ir_is_const(ir, b) &&
+        ir->op[b].k == 0) {
+        r = ir_emit(ir, IR_CMP, sf, p->a, p->b, 0, 0);
+        ir->op[r].cc = op == IR_EQ ? IR_ZERO : IR_NONZERO;
+    } else {
+        r = ir_emit(ir, IR_CMP, sf, a, b, 0, 0);
+        ir->op[r].cc = op;
+    }
     ir->op[r].hi0 = true;
     return r;
 }

@@ -110,7 +110,7 @@ static void name_or_number(const char *name, uint64_t k, struct strbuf *out)
 static void extra(const struct ir *ir, const struct ir_op *p, const struct ir_names *names,
                   struct strbuf *out)
 {
-    static const char *const cmp[] = { "==", "!=", "<u", ">=u", "<s", ">=s" };
+    static const char *const cmp[] = { "==", "!=", "<u", ">=u", "<s", ">=s", "&==0", "&!=0" };
     uint64_t k = p->k;
 
     switch ((enum more)more_of[p->op]) {
@@ -119,7 +119,7 @@ static void extra(const struct ir *ir, const struct ir_op *p, const struct ir_na
     case FIELD:
         strbuf_add(out, " bits %u:%u", (unsigned)k + p->cc - 1, (unsigned)k);
         break;
-    case COMPARISON: strbuf_add(out, " %s", p->cc < 6 ? cmp[p->cc] : "?"); break;
+    case COMPARISON: strbuf_add(out, " %s", p->cc < sizeof(cmp) / sizeof(cmp[0]) ? cmp[p->cc] : "?"); break;
     case CONDITION: strbuf_add(out, " %s", conditions[p->cc & 15]); break;
     case CONDITION_NZCV:
         strbuf_add(out, " if %s else nzcv=%x%s", conditions[p->cc & 15],
