@@ -161,7 +161,6 @@ static uint8_t *runs_of(struct jit_cpu *v, uint64_t gpa)
 static bool run_cold(struct jit_cpu *v, struct a64_cpu *cpu, uint64_t gpa)
 {
     uint8_t *runs = runs_of(v, gpa);
-    uint64_t pc;
 
     if (*runs >= v->jit->opt.cold_runs) {
         *runs = 0;
@@ -170,13 +169,7 @@ static bool run_cold(struct jit_cpu *v, struct a64_cpu *cpu, uint64_t gpa)
     ++*runs;
     v->stats.cold_runs++;
     jit_fpu_leave(cpu);
-    for (unsigned n = 0; n < BLOCK_INSNS_MAX && !cpu->poll; n++) {
-        pc = cpu->pc;
-        interp_run(cpu, 1);
-        if (cpu->pc != pc + 4) {
-            break;
-        }
-    }
+    interp_run_straight(cpu, BLOCK_INSNS_MAX);
     jit_fpu_enter(cpu);
     return true;
 }

@@ -191,6 +191,52 @@ uint64_t interp_run(struct a64_cpu *cpu, uint64_t insns_max)
     return max - at->left;
 }
 
+/* To the next branch that is taken, or the end of the page.  Nothing is kept of what was decoded:
+ * this is for code that runs once or twice. */
+__attribute__((noinline)) static void run_straight(env *e)
+{
+    struct a64_cpu *cpu = e->cpu;
+    bool log = log_on(LOG_IN_ASM);
+    const uint32_t *code = NULL;
+
+    do {
+        uint64_t next = cpu->pc + 4;
+        uint32_t w;
+        code = e->again || !code ? a64_fetch(cpu, cpu->pc) : code + 1;
+        if (!code) {
+            return;
+        }
+        w = __atomic_load_n(code, __ATOMIC_RELAXED);
+        e->code = code - (cpu->pc >> 2 & (PAGE_INSNS - 1));
+        e->next = next;
+        e->again = false;
+        if (log) {
+            dis_a64_log(&w, 1, cpu->pc);
+        }
+        if (cpu->debug_slow || cpu->btype) {
+            step_carefully(e, &w);
+        } else {
+            e->rt = w & 31;
+            handlers[a64_decode_for(cpu->model->features, w)](e, w);
+            cpu->pc = e->next;
+            e->left--;
+        }
+        if (cpu->pc != next || cpu->debug_slow) {
+            return;
+        }
+    } while ((cpu->pc & 4095) && e->left > 0 &&
+             !atomic_load_explicit(&cpu->poll, memory_order_relaxed));
+}
+
+void interp_run_straight(struct a64_cpu *cpu, unsigned insns_max)
+{
+    env e = { .cpu = cpu, .left = insns_max };
+
+    if (!__builtin_setjmp(e.jb)) {
+        run_straight(&e);
+    }
+}
+
 __attribute__((noinline)) static void row_call(env *e, unsigned insn, uint32_t word)
 {
     handlers[insn](e, word);

@@ -15,6 +15,10 @@ void interp_detach(struct a64_cpu *cpu);
  * zero.  Takes no interrupts.  Returns how many it did. */
 uint64_t interp_run(struct a64_cpu *cpu, uint64_t insns_max);
 
+/* Executes one to `insns_max` instructions of code that is not expected to come again: stops at
+ * taken branches and at the end of the page, and keeps nothing decoded.  Takes no interrupts. */
+void interp_run_straight(struct a64_cpu *cpu, unsigned insns_max);
+
 /* Executes the instruction `word` as if it were at cpu->pc, which then is that of the next one,
  * or the vector of the exception that it caused.  For rows that are not translated.  `insn`:
  * enum a64_insn, as a64_decode_for() gave it.  Needs no interp_attach(). */

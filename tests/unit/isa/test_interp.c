@@ -143,11 +143,47 @@ static void test_self_modifying(void)
     flat_free(f);
 }
 
+/* What is run seldom: to a taken branch, the page's end, an exception; nothing stays decoded. */
+static void test_straight(void)
+{
+    struct flat *f = flat_new("max");
+    struct a64_cpu *c = &f->cpu;
+    uint32_t *p = flat_word(f, FLAT_RAM + 0xff0);
+    uint64_t vector;
+    p[0] = 0xd2800020;              /* mov  x0, #1 */
+    p[1] = 0xb4000080;              /* cbz  x0, .+16: not taken */
+    p[2] = 0xd50342ff;              /* msr  daifclr, #2: looks again, and goes on */
+    p[3] = 0x91000400;              /* add  x0, x0, #1 */
+    p[4] = 0x91000400;              /* add  x0, x0, #1: another page */
+    p[5] = 0x14000002;              /* b    .+8 */
+    p[6] = 0xd2800000;              /* mov  x0, #0 */
+    p[7] = 0xd4000541;              /* svc  #42 */
+    p[8] = 0xd2800000;              /* mov  x0, #0 */
+    c->pc = FLAT_RAM + 0xff0;
+    interp_run_straight(c, 40);
+    CHECK(c->pc == FLAT_RAM + 0x1000 && c->x[0] == 2, "%lx", c->pc);
+    interp_run_straight(c, 40);
+    CHECK(c->pc == FLAT_RAM + 0x100c && c->x[0] == 3, "%lx", c->pc);
+    vector = c->vbar_el1 + 0x200;
+    interp_run_straight(c, 40);
+    CHECK(c->pc == vector && c->elr_el1 == FLAT_RAM + 0x1010 && c->x[0] == 3, "%lx", c->pc);
+    p[0] = 0xd2800540;              /* mov  x0, #42 */
+    c->pc = FLAT_RAM + 0xff0;
+    interp_run_straight(c, 2);
+    CHECK(c->pc == FLAT_RAM + 0xff8 && c->x[0] == 42, "%lx", c->pc);
+    c->btype = 1;                   /* the page is not guarded: only to be forgotten */
+    c->poll = 1;                    /* at least one instruction */
+    interp_run_straight(c, 40);
+    CHECK(c->pc == FLAT_RAM + 0xffc && !c->btype, "%lx", c->pc);
+    flat_free(f);
+}
+
 int main(void)
 {
     test_loop();
     test_memory();
     test_exceptions();
     test_self_modifying();
+    test_straight();
     return check_result();
 }
