@@ -55,14 +55,13 @@ static void interpret(env *e)
 }
 
 /* One instruction; if a body finds that it is the interpreter's after all, what it has emitted
- * is taken back. */
+ * is taken back (what variables hold is not known behind it anyway). */
 void a64_translate_insn(env *e)
 {
     struct ir *ir = e->ir;
     unsigned row = a64_decode_for(e->b->model->features, e->insn), n = ir->n;
-    uint16_t flags = ir->flags, var[IR_VAR_N];
+    uint16_t flags = ir->flags;
 
-    memcpy(var, ir->var, sizeof(var));
     e->sp_base = 0;
     e->btype = 0;
     e->give_up = e->give_up_ends = false;
@@ -75,7 +74,6 @@ void a64_translate_insn(env *e)
     if (e->give_up) {
         ir->n = n;
         ir->flags = flags;
-        memcpy(ir->var, var, sizeof(var));
         e->ended = e->follow = false;
         interpret(e);
     }

@@ -12,19 +12,17 @@
 #define BLOCK_TEMPS (1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI)
 #define BLOCK_VTEMPS 0x3fffu
 
+/* -1 elsewhere, for the variables in memory. */
+#define PIN(var, reg) [var] = (reg) + 1
+static const int8_t pins[IR_VAR_N] = {
+    PIN(0, R8), PIN(1, R9), PIN(2, R10), PIN(3, R11), PIN(4, RBX), PIN(19, R12), PIN(20, R13),
+    PIN(31, R14),
+};
+#undef PIN
+
 int gen_pinned(unsigned var)
 {
-    switch (var) {
-    case 0: return R8;
-    case 1: return R9;
-    case 2: return R10;
-    case 3: return R11;
-    case 4: return RBX;
-    case 19: return R12;
-    case 20: return R13;
-    case 31: return R14;
-    default: return -1;
-    }
+    return pins[var] - 1;
 }
 
 struct x64_mem gen_at(const struct gen *g, int32_t off)
@@ -315,29 +313,26 @@ int gen_vdef(struct gen *g, ir_ref v)
 }
 
 /* ---- calls ---- */
+static void save_regs(struct gen *g, uint16_t file[16], bool clobber)
+{
+    for (unsigned m = gen_used(file); m; m &= m - 1) {
+        int r = __builtin_ctz(m);
+        ir_ref v = file[r];
+        unsigned o = g->ir->op[v].op;
+
+        if (live_after(g, v) && (clobber || !has_home(g, v)) && o != IR_CONST && o != IR_VCONST) {
+            reg_to_spill(g, v, r);
+        }
+        g->val[v].reg = -1;
+        file[r] = 0;
+    }
+}
+
 /* Before a call that destroys the scratch registers (and, `clobber`, the variables). */
 void gen_save_live(struct gen *g, bool clobber)
 {
-    for (int r = 0; r < 16; r++) {
-        ir_ref v = g->host[r];
-        if (v) {
-            if (live_after(g, v) && (clobber || !has_home(g, v)) &&
-                g->ir->op[v].op != IR_CONST) {
-                reg_to_spill(g, v, r);
-            }
-            g->val[v].reg = -1;
-            g->host[r] = 0;
-        }
-        v = g->xmm[r];
-        if (v) {
-            if (live_after(g, v) && (clobber || !has_home(g, v)) &&
-                g->ir->op[v].op != IR_VCONST) {
-                reg_to_spill(g, v, r);
-            }
-            g->val[v].reg = -1;
-            g->xmm[r] = 0;
-        }
-    }
+    save_regs(g, g->host, clobber);
+    save_regs(g, g->xmm, clobber);
     for (unsigned var = 0; clobber && var < IR_VAR_N; var++) {
         ir_ref v = g->var_cur[var];
         g->var_cur[var] = 0;
@@ -599,28 +594,35 @@ static void generate(struct gen *g, const struct ir_op *p)
     }
 }
 
-static void release_dead(struct gen *g)
+static void release(struct gen *g, uint16_t file[16])
 {
-    for (int r = 0; r < 16; r++) {
-        ir_ref v = g->host[r];
-        if (v && g->ir->op[v].last <= g->i) {
-            g->host[r] = 0;
-            g->val[v].reg = -1;
-        }
-        v = g->xmm[r];
-        if (v && g->ir->op[v].last <= g->i) {
-            g->xmm[r] = 0;
+    for (unsigned m = gen_used(file); m; m &= m - 1) {
+        int r = __builtin_ctz(m);
+        ir_ref v = file[r];
+        if (g->ir->op[v].last <= g->i) {
+            file[r] = 0;
             g->val[v].reg = -1;
         }
     }
-    /* Spill slots of values that are never used again are found by their users' last index. */
-    for (unsigned k = 0; k < 3; k++) {
-        const struct ir_op *p = &g->ir->op[g->i];
-        ir_ref v = k == 0 ? p->a : k == 1 ? p->b : p->c;
-        if (v && g->val[v].spill >= 0 && g->ir->op[v].last <= g->i) {
-            *(is_vec(g, v) ? &g->vspills : &g->spills) &= ~(1u << g->val[v].spill);
-            g->val[v].spill = -1;
-        }
+}
+
+/* Spill slots of values that are never used again are found by their users' last index. */
+static void release_spill(struct gen *g, ir_ref v)
+{
+    if (v && g->val[v].spill >= 0 && g->ir->op[v].last <= g->i) {
+        *(is_vec(g, v) ? &g->vspills : &g->spills) &= ~(1u << g->val[v].spill);
+        g->val[v].spill = -1;
+    }
+}
+
+static void release_dead(struct gen *g, const struct ir_op *p)
+{
+    release(g, g->host);
+    release(g, g->xmm);
+    if (g->spills | g->vspills) {
+        release_spill(g, p->a);
+        release_spill(g, p->b);
+        release_spill(g, p->c);
     }
 }
 
@@ -630,10 +632,11 @@ static void begin(struct gen *g, const struct gen_homes *homes)
     g->temps = BLOCK_TEMPS;
     g->vtemps = BLOCK_VTEMPS;
     for (unsigned v = 0; v < IR_VAR_N; v++) {
-        int r = homes ? homes->reg[v] : v < IR_VAR_VEC ? gen_pinned(v) : -1;
-        g->home[v] = r;
-        if (r >= 0) {
-            *(v < IR_VAR_VEC ? &g->temps : &g->vtemps) &= ~(1u << r);
+        g->home[v] = homes ? homes->reg[v] : pins[v] - 1;
+    }
+    for (unsigned v = 0; homes && v < IR_VAR_N; v++) {
+        if (g->home[v] >= 0) {
+            *(v < IR_VAR_VEC ? &g->temps : &g->vtemps) &= ~(1u << g->home[v]);
         }
     }
     g->spills = g->vspills = 0;
@@ -646,7 +649,9 @@ static void begin(struct gen *g, const struct gen_homes *homes)
     memset(g->xmm, 0, sizeof(g->xmm));
     memset(g->var_cur, 0, sizeof(g->var_cur));
     memset(g->val, 0xff, sizeof(g->val[0]) * g->ir->n);
-    memset(g->label_at, 0, sizeof(g->label_at));
+    if (homes) {
+        memset(g->label_at, 0, sizeof(g->label_at));
+    }
 }
 
 static void mark(struct gen *g, unsigned pc)
@@ -710,7 +715,7 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
         g->locked = g->vlocked = 0;
         mark(g, p->pc);
         generate(g, p);
-        release_dead(g);
+        release_dead(g, p);
         if (g->failed || g->c.end - g->c.p < 1024) {
             return false;
         }

@@ -33,6 +33,8 @@
 #include "isa/emit_x64/asm.h"
 #include "isa/ir/ir.h"
 
+#include <emmintrin.h>
+
 /* The guest state as generated code sees it: offsets in it. */
 struct gen_guest {
     int32_t var[IR_VAR_N];
@@ -218,6 +220,16 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
                size_t room, unsigned pc_off, uint32_t id, struct gen_result *out);
 
 /* ---- between the files of this folder ---- */
+/* Bit per register of g->host or g->xmm: does it hold a value? */
+static inline unsigned gen_used(const uint16_t file[16])
+{
+    __m128i zero = _mm_setzero_si128();
+    __m128i lo = _mm_cmpeq_epi16(_mm_loadu_si128((const __m128i *)(const void *)file), zero);
+    __m128i hi = _mm_cmpeq_epi16(_mm_loadu_si128((const __m128i *)(const void *)(file + 8)), zero);
+
+    return ~_mm_movemask_epi8(_mm_packs_epi16(lo, hi)) & 0xffff;
+}
+
 int gen_pinned(unsigned var);                       /* host register or -1 */
 int gen_use(struct gen *g, ir_ref v);               /* value in a register, locked */
 int gen_tmp(struct gen *g);                         /* a free register, locked */

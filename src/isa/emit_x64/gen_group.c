@@ -166,9 +166,7 @@ bool gen_group_aligned(struct gen *g)
 
 void gen_groups_empty(struct gen *g, uint16_t groups)
 {
-    for (unsigned n = 0; n < GEN_GROUPS; n++) {
-        if (groups >> n & 1) {
-            x64_store_i(&g->c, true, gen_group_at(n), 0);
-        }
+    for (unsigned m = groups; m; m &= m - 1) {
+        x64_store_i(&g->c, true, gen_group_at(__builtin_ctz(m)), 0);
     }
 }

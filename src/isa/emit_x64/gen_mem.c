@@ -15,12 +15,7 @@ static const struct ir_op *op(const struct gen *g)
 
 static bool any_vec_live(const struct gen *g)
 {
-    for (unsigned r = 0; r < 16; r++) {
-        if (g->xmm[r]) {
-            return true;
-        }
-    }
-    return false;
+    return gen_used(g->xmm);
 }
 
 /* test byte [reg + disp's low bits], mask; jump to the stub if one is set */
