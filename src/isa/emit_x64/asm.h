@@ -78,59 +78,57 @@ static inline void x64_q(struct x64 *c, uint64_t q)
     c->p += 8;
 }
 
-static inline void x64_modrm_mem(struct x64 *c, unsigned reg, struct x64_mem m)
+/* The parts of an instruction take and return where it goes: bytes written through struct x64
+ * would make the compiler load and store its pointer for each of them. */
+static inline uint8_t *x64_modrm_mem(uint8_t *p, unsigned reg, struct x64_mem m)
 {
     unsigned r = (reg & 7) << 3, b = m.base & 7;
-    bool sib = m.index != X64_NOREG || b == RSP;
     unsigned mod = m.disp == 0 && b != RBP ? 0 : m.disp == (int8_t)m.disp ? 1 : 2;
 
     assert(m.base != X64_NOREG && m.index != RSP);
-    if (sib) {
-        x64_b(c, mod << 6 | r | 4);
-        x64_b(c, m.scale_log2 << 6 | (m.index == X64_NOREG ? 4 : m.index & 7) << 3 | b);
+    if (m.index != X64_NOREG || b == RSP) {
+        *p++ = mod << 6 | r | 4;
+        *p++ = m.scale_log2 << 6 | (m.index == X64_NOREG ? 4 : m.index & 7) << 3 | b;
     } else {
-        x64_b(c, mod << 6 | r | b);
+        *p++ = mod << 6 | r | b;
     }
-    if (mod == 1) {
-        x64_b(c, m.disp);
-    } else if (mod == 2) {
-        x64_d(c, m.disp);
-    }
+    memcpy(p, &m.disp, 4);              /* behind it is nobody's yet */
+    return p + (mod == 2 ? 4 : mod);
 }
 
-static inline void x64_opcode(struct x64 *c, unsigned op)
+static inline uint8_t *x64_opcode(uint8_t *p, unsigned op)
 {
     if (op & OP_MAP) {
-        x64_b(c, 0x0f);
+        *p++ = 0x0f;
         if ((op & OP_MAP) == OP_0F38) {
-            x64_b(c, 0x38);
+            *p++ = 0x38;
         } else if ((op & OP_MAP) == OP_0F3A) {
-            x64_b(c, 0x3a);
+            *p++ = 0x3a;
         }
     }
-    x64_b(c, op);
+    *p++ = op;
+    return p;
 }
 
-static inline void x64_prefix(struct x64 *c, unsigned op)
+static inline uint8_t *x64_prefix(uint8_t *p, unsigned op)
 {
     static const uint8_t pp[4] = { 0, 0x66, 0xf3, 0xf2 };
 
-    if (op & OP_PP) {
-        x64_b(c, pp[(op & OP_PP) >> 12]);
-    }
+    *p = pp[(op & OP_PP) >> 12];
+    return p + ((op & OP_PP) != 0);
 }
 
 /* op reg, rm  (registers) */
 static inline void x64_rr(struct x64 *c, unsigned op, unsigned reg, unsigned rm)
 {
     unsigned rex = (op & OP_W ? 8 : 0) | (reg >> 3) << 2 | rm >> 3;
+    uint8_t *p = x64_prefix(c->p, op);
 
-    x64_prefix(c, op);
-    if (rex || ((op & OP_BYTE_REG) && (reg >= RSP || rm >= RSP))) {
-        x64_b(c, 0x40 | rex);
-    }
-    x64_opcode(c, op);
-    x64_b(c, 0xc0 | (reg & 7) << 3 | (rm & 7));
+    *p = 0x40 | rex;
+    p += rex || ((op & OP_BYTE_REG) && (reg >= RSP || rm >= RSP));
+    p = x64_opcode(p, op);
+    *p = 0xc0 | (reg & 7) << 3 | (rm & 7);
+    c->p = p + 1;
 }
 
 /* op reg, [mem]  (or the reverse, as the opcode says) */
@@ -138,13 +136,11 @@ static inline void x64_rm(struct x64 *c, unsigned op, unsigned reg, struct x64_m
 {
     unsigned rex = (op & OP_W ? 8 : 0) | (reg >> 3) << 2 |
                    (m.index != X64_NOREG ? m.index >> 3 << 1 : 0) | m.base >> 3;
+    uint8_t *p = x64_prefix(c->p, op);
 
-    x64_prefix(c, op);
-    if (rex || ((op & OP_BYTE_REG) && reg >= RSP)) {
-        x64_b(c, 0x40 | rex);
-    }
-    x64_opcode(c, op);
-    x64_modrm_mem(c, reg, m);
+    *p = 0x40 | rex;
+    p += rex || ((op & OP_BYTE_REG) && reg >= RSP);
+    c->p = x64_modrm_mem(x64_opcode(p, op), reg, m);
 }
 
 static inline unsigned x64_w(bool sf)
@@ -338,27 +334,30 @@ static inline void x64_pop(struct x64 *c, unsigned r)
 }
 
 /* ---- VEX ---- op: opcode | OP_0F.. | OP_66.. | OP_W; l: 0 = 128 bits, 1 = 256 */
-static inline void x64_vex(struct x64 *c, unsigned op, unsigned l, unsigned reg, unsigned vvvv,
-                           unsigned x, unsigned b)
+static inline uint8_t *x64_vex(uint8_t *p, unsigned op, unsigned l, unsigned reg, unsigned vvvv,
+                               unsigned x, unsigned b)
 {
     unsigned map = (op & OP_MAP) >> 8, pp = (op & OP_PP) >> 12, w = op & OP_W ? 1 : 0;
 
     if (map == 1 && !w && !x && !b) {
-        x64_b(c, 0xc5);
-        x64_b(c, (reg < 8) << 7 | (~vvvv & 15) << 3 | l << 2 | pp);
+        *p++ = 0xc5;
+        *p++ = (reg < 8) << 7 | (~vvvv & 15) << 3 | l << 2 | pp;
     } else {
-        x64_b(c, 0xc4);
-        x64_b(c, (reg < 8) << 7 | !x << 6 | !b << 5 | map);
-        x64_b(c, w << 7 | (~vvvv & 15) << 3 | l << 2 | pp);
+        *p++ = 0xc4;
+        *p++ = (reg < 8) << 7 | !x << 6 | !b << 5 | map;
+        *p++ = w << 7 | (~vvvv & 15) << 3 | l << 2 | pp;
     }
-    x64_b(c, op);
+    *p++ = op;
+    return p;
 }
 
 /* vop reg, vvvv, rm */
 static inline void x64_v(struct x64 *c, unsigned op, unsigned reg, unsigned vvvv, unsigned rm)
 {
-    x64_vex(c, op, 0, reg, vvvv, 0, rm >> 3);
-    x64_b(c, 0xc0 | (reg & 7) << 3 | (rm & 7));
+    uint8_t *p = x64_vex(c->p, op, 0, reg, vvvv, 0, rm >> 3);
+
+    *p = 0xc0 | (reg & 7) << 3 | (rm & 7);
+    c->p = p + 1;
 }
 
 static inline void x64_vi(struct x64 *c, unsigned op, unsigned reg, unsigned vvvv, unsigned rm,
@@ -370,6 +369,7 @@ static inline void x64_vi(struct x64 *c, unsigned op, unsigned reg, unsigned vvv
 
 static inline void x64_vm(struct x64 *c, unsigned op, unsigned reg, unsigned vvvv, struct x64_mem m)
 {
-    x64_vex(c, op, 0, reg, vvvv, m.index != X64_NOREG && m.index >= 8, m.base >> 3);
-    x64_modrm_mem(c, reg, m);
+    uint8_t *p = x64_vex(c->p, op, 0, reg, vvvv, m.index != X64_NOREG && m.index >= 8, m.base >> 3);
+
+    c->p = x64_modrm_mem(p, reg, m);
 }

@@ -46,7 +46,7 @@ static void lit(struct gen *g, unsigned o, unsigned reg, unsigned vvvv, uint64_t
         g->lit[i].hi = hi;
         g->lit_n = i + 1;
     }
-    x64_vex(&g->c, o, 0, reg, vvvv, 0, 0);
+    g->c.p = x64_vex(g->c.p, o, 0, reg, vvvv, 0, 0);
     x64_b(&g->c, (reg & 7) << 3 | 5);
     g->lit_use[g->lit_use_n].at = g->c.p;
     g->lit_use[g->lit_use_n].lit = i;
