@@ -23,6 +23,7 @@ struct sums {
 };
 
 struct tr {
+    const struct a64_model *model;
     struct gen_guest guest;
     const uint8_t *thunk[GEN_T_COUNT];
     struct a64_words words;
@@ -54,7 +55,7 @@ static unsigned translate(struct tr *t, const uint32_t *page, unsigned first, bo
 {
     struct a64_block b = {
         .code = page, .words = &t->words, .first = first, .insn_max = BLOCK_INSNS_MAX,
-        .mode = A64_MODE_EL1 | A64_MODE_FP | A64_MODE_FP_PLAIN, .model = a64_model_find("max"),
+        .mode = A64_MODE_EL1 | A64_MODE_FP | A64_MODE_FP_PLAIN, .model = t->model,
     };
     struct gen_result r;
 
@@ -134,6 +135,7 @@ int main(int argc, char **argv)
         t->thunk[i] = t->code + i * THUNK_BYTES;
     }
     a64_gen_guest(&t->guest);
+    t->model = a64_model_find("max");
     for (unsigned i = 0; i < rounds; i++) {
         memset(&t->sums, 0, sizeof(t->sums));
         t->used = GEN_T_COUNT * THUNK_BYTES;

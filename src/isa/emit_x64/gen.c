@@ -101,20 +101,21 @@ static int alloc(struct gen *g, bool vec)
     uint16_t *locked = vec ? &g->vlocked : &g->locked;
     unsigned mask = (vec ? g->vtemps : g->temps) & ~*locked;
     int best = -1;
-    unsigned best_score = 0;
+    unsigned best_score = 0, free;
 
     if (!mask) {
         g->failed = true;
         return vec ? 0 : RCX;
     }
+    free = mask & ~gen_used(file);
+    if (free) {
+        best = __builtin_ctz(free);
+        *locked |= 1u << best;
+        return best;
+    }
     for (unsigned m = mask; m; m &= m - 1) {
         int r = __builtin_ctz(m);
-        unsigned score;
-        if (!file[r]) {
-            best = r;
-            break;
-        }
-        score = g->ir->op[file[r]].last + (has_home(g, file[r]) ? 0x10000 : 0);
+        unsigned score = g->ir->op[file[r]].last + (has_home(g, file[r]) ? 0x10000 : 0);
         if (best < 0 || score > best_score) {
             best = r;
             best_score = score;
@@ -594,35 +595,37 @@ static void generate(struct gen *g, const struct ir_op *p)
     }
 }
 
-static void release(struct gen *g, uint16_t file[16])
+/* A value that is not used after this operation leaves its register and its spill slot. */
+static void release(struct gen *g, ir_ref v)
 {
-    for (unsigned m = gen_used(file); m; m &= m - 1) {
-        int r = __builtin_ctz(m);
-        ir_ref v = file[r];
-        if (g->ir->op[v].last <= g->i) {
-            file[r] = 0;
-            g->val[v].reg = -1;
-        }
-    }
-}
+    int r = g->val[v].reg, spill = g->val[v].spill;
 
-/* Spill slots of values that are never used again are found by their users' last index. */
-static void release_spill(struct gen *g, ir_ref v)
-{
-    if (v && g->val[v].spill >= 0 && g->ir->op[v].last <= g->i) {
-        *(is_vec(g, v) ? &g->vspills : &g->spills) &= ~(1u << g->val[v].spill);
+    if ((r < 0 && spill < 0) || g->ir->op[v].last > g->i) {
+        return;
+    }
+    if (r >= 0) {
+        (is_vec(g, v) ? g->xmm : g->host)[r] = 0;
+        g->val[v].reg = -1;
+    }
+    if (spill >= 0) {
+        *(is_vec(g, v) ? &g->vspills : &g->spills) &= ~(1u << spill);
         g->val[v].spill = -1;
     }
 }
 
+/* `last` of a value is an operation that has it as operand, or as one of a condition's that it
+ * tests itself. */
 static void release_dead(struct gen *g, const struct ir_op *p)
 {
-    release(g, g->host);
-    release(g, g->xmm);
-    if (g->spills | g->vspills) {
-        release_spill(g, p->a);
-        release_spill(g, p->b);
-        release_spill(g, p->c);
+    const struct ir_op *c = &g->ir->op[p->c];
+
+    release(g, g->i);
+    release(g, p->a);
+    release(g, p->b);
+    if (p->c) {
+        release(g, p->c);
+        release(g, c->a);
+        release(g, c->b);
     }
 }
 
@@ -656,7 +659,7 @@ static void begin(struct gen *g, const struct gen_homes *homes)
 
 static void mark(struct gen *g, unsigned pc)
 {
-    if (g->mark_n < GEN_MARKS_MAX && !(g->mark_n && g->mark[g->mark_n - 1].pc == pc)) {
+    if (g->mark_n < GEN_MARKS_MAX) {
         g->mark[g->mark_n].at = g->c.p - g->far.begin;
         g->mark[g->mark_n++].pc = pc;
     }
@@ -682,6 +685,8 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
                const struct gen_guest *guest, const uint8_t *const *thunk, uint8_t *code,
                size_t room, unsigned pc_off, uint32_t id, struct gen_result *out)
 {
+    unsigned n = ir->n, pc = ~0u;
+
     g->c.p = code + (-(uintptr_t)code & 15);
     g->c.end = code + room;
     g->c.far = &g->far;
@@ -706,14 +711,17 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
     if (homes) {
         gen_region_enter(g);
     }
-    for (g->i = 1; g->i < ir->n; g->i++) {
+    for (g->i = 1; g->i < n; g->i++) {
         const struct ir_op *p = &ir->op[g->i];
         if (p->op == IR_NOP || p->op == IR_CONST ||
             ((p->op == IR_COND || p->op == IR_CMP) && !p->last)) {
             continue;
         }
         g->locked = g->vlocked = 0;
-        mark(g, p->pc);
+        if (p->pc != pc) {
+            pc = p->pc;
+            mark(g, pc);
+        }
         generate(g, p);
         release_dead(g, p);
         if (g->failed || g->c.end - g->c.p < 1024) {

@@ -90,21 +90,26 @@ static void join(struct gen *g, unsigned i, unsigned first)
 
 void gen_groups_choose(struct gen *g)
 {
-    unsigned first = 0;
+    const struct ir_op *op = g->ir->op;
+    unsigned first = 0, n = g->ir->n, joined_n = 0;
+    uint16_t joined[IR_MAX];
 
     g->group_n = 0;
     g->groups_ready = 0;
-    memset(g->group_of, 0, g->ir->n);
-    for (unsigned i = 1; i < g->ir->n; i++) {
-        unsigned o = g->ir->op[i].op;
-
-        if (o == IR_CALL || o == IR_CALLC || o == IR_LABEL) {
+    memset(g->group_of, 0, n);
+    for (unsigned i = 1; i < n; i++) {
+        if (!(ir_attr[op[i].op] & (IR_A_EXACT | IR_A_JOIN))) {
+            continue;
+        }
+        if (op[i].op == IR_CALL || op[i].op == IR_CALLC || op[i].op == IR_LABEL) {
             first = g->group_n;
         } else if (can_have(g, i)) {
             join(g, i, first);
+            joined[joined_n++] = i;
         }
     }
-    for (unsigned i = 1; i < g->ir->n; i++) {
+    while (joined_n) {
+        unsigned i = joined[--joined_n];
         if (g->group_of[i] && g->group[g->group_of[i] - 1].members_n == 1) {
             g->group_of[i] = 0;
         }

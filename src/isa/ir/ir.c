@@ -400,7 +400,8 @@ static void use_operands(struct ir *ir, unsigned i)
 
     use(ir, p->a, i);
     use(ir, p->b, i);
-    if ((p->op == IR_SEL || p->op == IR_EXITC || p->op == IR_JUMPC) && fuses(ir, p->c, i)) {
+    if (p->c && (p->op == IR_SEL || p->op == IR_EXITC || p->op == IR_JUMPC) &&
+        fuses(ir, p->c, i)) {
         use(ir, ir->op[p->c].a, i);
         use(ir, ir->op[p->c].b, i);
         if (ir->op[p->c].op == IR_COND) {
@@ -410,7 +411,7 @@ static void use_operands(struct ir *ir, unsigned i)
     } else {
         use(ir, p->c, i);
     }
-    if ((attr & IR_A_EXACT) || ((attr & IR_A_FUSE) && p->op != IR_SEL) || p->live) {
+    if (p->f && ((attr & IR_A_EXACT) || ((attr & IR_A_FUSE) && p->op != IR_SEL) || p->live)) {
         use_flags(ir, p->f, i);
     }
 }
@@ -441,10 +442,61 @@ static void flags_over_labels(struct ir *ir)
     }
 }
 
+/* Variables, in the backward pass. */
+struct vars {
+    uint64_t dead;              /* written below before anybody can look */
+    uint64_t hinted;            /* a PUT below has hinted its value, `value` … */
+    ir_ref value[IR_VAR_N];
+};
+
+/* Somebody can see these variables here: a value defined above is not to be computed in place. */
+static void seen(struct ir *ir, struct vars *v, uint64_t vars, unsigned at)
+{
+    for (uint64_t m = v->hinted & vars; m; m &= m - 1) {
+        unsigned var = __builtin_ctzll(m);
+        struct ir_op *p = &ir->op[v->value[var]];
+        if (v->value[var] < at && p->hint == (int8_t)var) {
+            p->hint = -1;
+        }
+    }
+    v->hinted &= ~vars;
+    v->dead &= ~vars;
+}
+
+/* False: nobody can see it. */
+static bool finish_put(struct ir *ir, struct vars *v, struct ir_op *p)
+{
+    uint64_t bit = UINT64_C(1) << p->k;
+
+    if (v->dead & bit) {
+        p->op = IR_NOP;
+        p->x = IR_WAS_PUT;
+        return false;
+    }
+    v->dead |= bit;
+    v->hinted |= bit;
+    v->value[p->k] = p->a;
+    ir->op[p->a].hint = p->k;           /* the earliest PUT wins */
+    return true;
+}
+
+static void flags_unused(struct ir_op *p)
+{
+    switch (p->op) {
+    case IR_ADDS: p->op = IR_ADD; break;
+    case IR_SUBS: p->op = IR_SUB; break;
+    case IR_ADCS: p->op = IR_ADC; break;
+    case IR_SBCS: p->op = IR_SBC; break;
+    case IR_VFCMP: case IR_VFCCMP: break;       /* FPSR */
+    default: p->op = IR_NOP; break;
+    }
+}
+
 void ir_finish(struct ir *ir)
 {
-    bool put_dead[IR_VAR_N] = { false };
+    struct vars v;
 
+    v.dead = v.hinted = 0;
     if (ir->is_region) {
         flags_over_labels(ir);
     }
@@ -453,20 +505,11 @@ void ir_finish(struct ir *ir)
         uint8_t attr = ir_attr[p->op];
 
         if ((attr & IR_A_FDEF) && !p->flast) {
-            switch (p->op) {
-            case IR_ADDS: p->op = IR_ADD; break;
-            case IR_SUBS: p->op = IR_SUB; break;
-            case IR_ADCS: p->op = IR_ADC; break;
-            case IR_SBCS: p->op = IR_SBC; break;
-            case IR_VFCMP: case IR_VFCCMP: break;       /* FPSR */
-            default: p->op = IR_NOP; break;
-            }
+            flags_unused(p);
             attr = ir_attr[p->op];
         }
-        if ((p->op == IR_V1 || p->op == IR_V2 || p->op == IR_V3) && p->x) {
-            attr |= IR_A_EFFECT;        /* FPSR */
-        }
-        if (!p->last && !p->flast && !(attr & IR_A_EFFECT)) {
+        if (!(attr & IR_A_EFFECT) && !p->last && !p->flast &&
+            !((p->op == IR_V1 || p->op == IR_V2 || p->op == IR_V3) && p->x)) {  /* FPSR */
             /* A fused condition stays, for its user to look at. */
             if (p->op != IR_COND && p->op != IR_CMP) {
                 p->op = IR_NOP;
@@ -474,34 +517,14 @@ void ir_finish(struct ir *ir)
             continue;
         }
         if (p->op == IR_PUT || p->op == IR_VPUT) {
-            struct ir_op *v = &ir->op[p->a];
-            if (put_dead[p->k]) {
-                p->op = IR_NOP;
-                p->x = IR_WAS_PUT;
+            if (!finish_put(ir, &v, p)) {
                 continue;
             }
-            put_dead[p->k] = true;
-            v->hint = p->k;             /* the earliest PUT wins */
         } else if (p->op == IR_GET || p->op == IR_VGET) {
-            put_dead[p->k] = false;
-        }
-        if (attr & (IR_A_EXACT | IR_A_JOIN)) {
-            memset(put_dead, 0, sizeof(put_dead));
+            seen(ir, &v, UINT64_C(1) << p->k, i);
+        } else if (attr & (IR_A_EXACT | IR_A_JOIN)) {
+            seen(ir, &v, UINT64_MAX, i);
         }
         use_operands(ir, i);
-    }
-    /* A hint is good only if nothing between definition and PUT can observe the variable. */
-    uint16_t got[IR_VAR_N] = { 0 };
-    for (unsigned i = 1, exact = 0; i < ir->n; i++) {
-        struct ir_op *p = &ir->op[i];
-        if ((p->op == IR_PUT || p->op == IR_VPUT) && ir->op[p->a].hint == (int8_t)p->k &&
-            (exact > p->a || got[p->k] > p->a)) {
-            ir->op[p->a].hint = -1;
-        } else if (p->op == IR_GET || p->op == IR_VGET) {
-            got[p->k] = i;
-        }
-        if (ir_attr[p->op] & (IR_A_EXACT | IR_A_JOIN)) {
-            exact = i;
-        }
     }
 }
