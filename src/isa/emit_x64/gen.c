@@ -12,17 +12,17 @@
 #define BLOCK_TEMPS (1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI)
 #define BLOCK_VTEMPS 0x3fffu
 
-/* -1 elsewhere, for the variables in memory. */
-#define PIN(var, reg) [var] = (reg) + 1
+/* By variable; -1 = in memory. */
 static const int8_t pins[IR_VAR_N] = {
-    PIN(0, R8), PIN(1, R9), PIN(2, R10), PIN(3, R11), PIN(4, RBX), PIN(19, R12), PIN(20, R13),
-    PIN(31, R14),
+    R8, R9, R10, R11, RBX, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -1, -1, -1, R12, R13, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, R14,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
 };
-#undef PIN
 
 int gen_pinned(unsigned var)
 {
-    return pins[var] - 1;
+    return pins[var];
 }
 
 struct x64_mem gen_at(const struct gen *g, int32_t off)
@@ -357,6 +357,7 @@ void gen_save_live(struct gen *g, bool clobber)
 
 struct gen_stub *gen_stub(struct gen *g, unsigned kind)
 {
+    static const struct gen_stub none = { .a = -1, .d1 = -1, .d2 = -1, .vec1 = -1, .vec2 = -1 };
     struct gen_stub *s;
 
     if (g->stub_n == GEN_STUBS_MAX) {
@@ -364,9 +365,8 @@ struct gen_stub *gen_stub(struct gen *g, unsigned kind)
         g->stub_n--;
     }
     s = &g->stub[g->stub_n++];
-    memset(s, 0, sizeof(*s));
+    *s = none;
     s->kind = kind;
-    s->a = s->d1 = s->d2 = s->vec1 = s->vec2 = -1;
     return s;
 }
 
@@ -634,9 +634,7 @@ static void begin(struct gen *g, const struct gen_homes *homes)
     g->homes = homes;
     g->temps = BLOCK_TEMPS;
     g->vtemps = BLOCK_VTEMPS;
-    for (unsigned v = 0; v < IR_VAR_N; v++) {
-        g->home[v] = homes ? homes->reg[v] : pins[v] - 1;
-    }
+    memcpy(g->home, homes ? homes->reg : pins, sizeof(g->home));
     for (unsigned v = 0; homes && v < IR_VAR_N; v++) {
         if (g->home[v] >= 0) {
             *(v < IR_VAR_VEC ? &g->temps : &g->vtemps) &= ~(1u << g->home[v]);

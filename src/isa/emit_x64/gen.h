@@ -113,8 +113,8 @@ struct gen_result {
 /* How to compute flags again: alu of two operands; with `from_result` the first is not there any
  * more, but the result is. */
 struct gen_operand {
-    int8_t var;                 /* -1: the constant */
-    uint64_t k;
+    int8_t var;                 /* -1: the constant, of 32 bits, sign-extended */
+    int32_t k;
 };
 struct gen_recipe {
     uint8_t alu;                /* ADD, SUB; AND also for a value itself */

@@ -60,7 +60,7 @@ static bool recipe_of(const struct gen *g, ir_ref f, struct gen_recipe *r)
     case IR_LOGF:
         v = &g->ir->op[p->a];
         r->alu = ALU_AND;
-        r->b = (struct gen_operand){ .var = -1, .k = (uint64_t)-1 };
+        r->b = (struct gen_operand){ .var = -1, .k = -1 };
         if (is_kept(g, p->a, p->sf, &r->a)) {
             return true;
         }
@@ -97,7 +97,7 @@ static void alu_operand(struct gen *g, enum x64_alu alu, bool sf, const struct g
 bool gen_recipe_emit(struct gen *g, const struct gen_recipe *r)
 {
     if (r->a.var < 0) {
-        x64_mov_ri(&g->c, RAX, r->a.k);
+        x64_mov_ri(&g->c, RAX, r->sf ? (uint64_t)r->a.k : (uint32_t)r->a.k);
     } else if (g->home[r->a.var] >= 0) {
         x64_mov_rr(&g->c, true, RAX, g->home[r->a.var]);
     } else {
