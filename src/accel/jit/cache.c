@@ -10,6 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+enum { POPULATE_BYTES = 256 << 10, POPULATE_AHEAD = 8 << 10 };
+
 /* Blocks of the same 64 bytes of code share a cache line of the table, those of 256 bytes are
  * neighbours: code is looked up where code has been looked up. */
 static unsigned hash_of(uint64_t gpa, unsigned mode)
@@ -37,6 +44,17 @@ static bool map_twice(struct jit_cache *c, struct err *e)
         return err_set(e, "jit: cannot map the code cache: %s", strerror(errno));
     }
     return true;
+}
+
+/* The pages that come next, all at once, in both views: a fault for each of them, twice, costs
+ * more than making its code's bytes.  A kernel that cannot (before 5.14) takes the faults. */
+static void populate(struct jit_cache *c)
+{
+    size_t bytes = MIN(c->size - c->populated, (size_t)POPULATE_BYTES);
+
+    madvise(c->rw + c->populated, bytes, MADV_POPULATE_WRITE);
+    madvise(c->rx + c->populated, bytes, MADV_POPULATE_READ);
+    c->populated += bytes;
 }
 
 static void cache_free(struct jit_cache *c)
@@ -158,6 +176,9 @@ static struct jit_block *block_new(struct jit_cache *c, const struct gen_result 
     b->page_next = c->page[page_bucket(gpa)];
     c->page[page_bucket(gpa)] = b;
     c->used = r->end - c->rw;
+    if (c->populated < MIN(c->used + POPULATE_AHEAD, c->size)) {
+        populate(c);
+    }
     c->jit->stats.host_bytes += r->end - r->entry;
     c->jit->stats.cache_used = c->used;
     return b;

@@ -40,7 +40,7 @@ struct jit_pair {
 struct jit_cache {
     struct jit *jit;
     uint8_t *rw, *rx;                   /* two views of one memfd: W^X */
-    size_t size, used;                  /* under the lock */
+    size_t size, used, populated;       /* under the lock */
     unsigned refs;                      /* under the lock */
     uint64_t epoch;
     const uint8_t *thunk[GEN_T_COUNT];  /* write view */
