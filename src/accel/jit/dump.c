@@ -11,10 +11,18 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
-/* Data between the words that follow a call is not code. */
-static unsigned data_behind(const struct jit_cache *c, const uint8_t *target)
+/* Words that follow a call are not code. */
+static unsigned data_behind(const struct jit_cache *c, const uint8_t *target, const uint8_t *at)
 {
+    struct gen_access d;
+
+    if (target == c->thunk[GEN_T_MEM] || target == c->thunk[GEN_T_MEM_V] ||
+        target == c->thunk[GEN_T_MEM_RAW]) {
+        memcpy(&d, at, sizeof(d));
+        return sizeof(d) + (d.regs & GEN_AR_CONST ? 4 : 0);
+    }
     return target == c->thunk[GEN_T_LINK] ? 12 : target == c->thunk[GEN_T_VSLOW] ? 8 : 0;
 }
 
@@ -89,8 +97,8 @@ static void host_lines(struct hostdis *d, const struct jit_cache *c, const uint8
         thunk = target ? thunk_name(c, target) : NULL;
         strbuf_add(out, "    %p:  %s%s%s\n", (const void *)pc, text, thunk ? "  ; " : "",
                    thunk ? thunk : "");
-        data = target ? data_behind(c, target) : 0;
         from += n;
+        data = target ? data_behind(c, target, from) : 0;
     }
 }
 

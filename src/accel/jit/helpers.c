@@ -15,6 +15,8 @@
 #include "isa/a64/vecops.h"
 #include "isa/interp/interp.h"
 
+#include <string.h>
+
 static struct memop memop_of(uint32_t info)
 {
     return (struct memop){
@@ -174,10 +176,59 @@ static bool help(struct a64_cpu *cpu, uint32_t what)
     }
 }
 
-/* No floating point here, not in devices either: fpu.h. */
-bool jit_helper_mem(struct a64_cpu *cpu)
+/* Results to registers, and the way back: unless the caller takes them from scratch[]. */
+static void access_done(const uint64_t *s, struct jit_frame *f, const struct gen_access *d)
 {
-    return access(cpu);
+    unsigned d1 = GEN_AR_D1(d->regs), d2 = GEN_AR_D2(d->regs);
+
+    for (unsigned m = GEN_AR_GROUPS(d->regs); m; m &= m - 1) {
+        f->block[GEN_GROUPS_AT / 8 + __builtin_ctz(m)] = 0;
+    }
+    if (!d->back) {
+        return;
+    }
+    f->behind += d->back;
+    if (d->info & (GEN_MI_STXR | GEN_MI_ATOMIC)) {
+        bool in_rax = d->info & GEN_MI_STXR || d->info >> 27 == 15;
+        f->gpr[in_rax ? RAX : d2] = s[1];
+    } else if (!(d->info & GEN_MI_STORE)) {
+        if (d1 < GEN_AR_NONE) {
+            f->gpr[d1] = s[1];
+        }
+        if (d2 < GEN_AR_NONE) {
+            f->gpr[d2] = s[2];
+        }
+    }
+}
+
+/* No floating point here, not in devices either: fpu.h. */
+bool jit_helper_mem(struct a64_cpu *cpu, struct jit_frame *f)
+{
+    uint64_t *s = cpu->jit_scratch;
+    struct gen_access d;
+    int32_t k;
+    bool leaves;
+
+    memcpy(&d, (const void *)(uintptr_t)f->behind, sizeof(d));
+    f->behind += sizeof(d);
+    s[0] = f->gpr[GEN_AR_ADDR(d.regs)] + (int64_t)d.disp;
+    s[3] = d.info;
+    if (GEN_AR_D1(d.regs) < GEN_AR_NONE) {
+        s[1] = f->gpr[GEN_AR_D1(d.regs)];
+    }
+    if (GEN_AR_D2(d.regs) < GEN_AR_NONE) {
+        s[2] = f->gpr[GEN_AR_D2(d.regs)];
+    }
+    if (d.regs & GEN_AR_CONST) {
+        memcpy(&k, (const void *)(uintptr_t)f->behind, sizeof(k));
+        f->behind += sizeof(k);
+        s[1] = (int64_t)k;
+    }
+    leaves = access(cpu);
+    if (!leaves) {
+        access_done(s, f, &d);
+    }
+    return leaves;
 }
 
 /* Might the helper compute with floating point, or look at FPCR or FPSR? */

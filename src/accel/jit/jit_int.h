@@ -146,7 +146,13 @@ static inline void jit_check(const struct ir *ir)
 #endif
 
 /* helpers.c: what generated code calls.  true: leave the block. */
-bool jit_helper_mem(struct a64_cpu *cpu);
+struct jit_frame {
+    uint64_t gpr[16];                   /* by number; RSP, RBP and R15 are not there */
+    uint64_t pad;
+    uint64_t behind;                    /* the call in translated code: its struct gen_access */
+    uint64_t block[GEN_FRAME / 8];      /* frame of the block or region */
+};
+bool jit_helper_mem(struct a64_cpu *cpu, struct jit_frame *f);
 bool jit_helper_call(struct a64_cpu *cpu, uint32_t what);
 const uint8_t *jit_helper_end(struct a64_cpu *cpu, uint32_t what);  /* the code to go on with */
 void jit_helper_vslow(struct a64_cpu *cpu, const uint32_t what[2], union a64_vreg *v);

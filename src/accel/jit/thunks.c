@@ -5,6 +5,7 @@
  * struct a64_cpu before C runs and loaded after it. */
 #include "accel/jit/jit_int.h"
 
+#include "base/base.h"
 #include "isa/a64/cpu.h"
 #include "isa/a64/tlb.h"
 #include "isa/a64/vecops.h"
@@ -29,16 +30,11 @@ static void cpu_arg(struct x64 *a)
     x64_lea(a, true, RDI, at(0));
 }
 
-enum which { ALL, CALLER_SAVED };
-
-static void pinned(struct x64 *a, const struct jit *jit, bool store, enum which w)
+static void pinned(struct x64 *a, const struct jit *jit, bool store)
 {
     for (unsigned i = 0; i < sizeof(pinned_vars); i++) {
         int r = gen_pinned(pinned_vars[i]);
         struct x64_mem m = at(jit->guest.var[pinned_vars[i]]);
-        if (w == CALLER_SAVED && is_callee_saved(r)) {
-            continue;
-        }
         if (store) {
             x64_store(a, true, m, r);
         } else {
@@ -76,12 +72,12 @@ static void enter(struct x64 *a, struct jit_cache *c)
     sp_add(a, -(GEN_FRAME + 8));
     x64_lea(a, true, RBP, x64_at(RDI, GEN_BIAS));
     x64_mov_rr(a, true, RAX, RSI);
-    pinned(a, c->jit, false, ALL);
+    pinned(a, c->jit, false);
     load_tlb(a);
     x64_rr(a, 0xff, 4, RAX);
 
     c->thunk[GEN_T_LEAVE] = a->p;
-    pinned(a, c->jit, true, ALL);
+    pinned(a, c->jit, true);
     c->leave = jit_run_view(c, a->p);
     sp_add(a, GEN_FRAME + 8);
     for (unsigned i = 6; i-- > 0;) {
@@ -96,11 +92,11 @@ static const uint8_t *go_on(struct x64 *a, struct jit_cache *c,
 {
     const uint8_t *resume;
 
-    pinned(a, c->jit, true, ALL);
+    pinned(a, c->jit, true);
     resume = a->p;
     cpu_arg(a);
     call_c(a, fn);
-    pinned(a, c->jit, false, ALL);
+    pinned(a, c->jit, false);
     load_tlb(a);
     x64_rr(a, 0xff, 4, RAX);
     return resume;
@@ -121,11 +117,11 @@ static const uint8_t *lookup(struct x64 *a, struct jit_cache *c)
 static void link_exit(struct x64 *a, struct jit_cache *c)
 {
     c->thunk[GEN_T_LINK] = a->p;
-    pinned(a, c->jit, true, ALL);
+    pinned(a, c->jit, true);
     x64_pop(a, RSI);
     cpu_arg(a);
     call_c(a, jit_link);
-    pinned(a, c->jit, false, ALL);
+    pinned(a, c->jit, false);
     load_tlb(a);
     x64_rr(a, 0xff, 4, RAX);
 }
@@ -133,11 +129,11 @@ static void link_exit(struct x64 *a, struct jit_cache *c)
 static void hot(struct x64 *a, struct jit_cache *c)
 {
     c->thunk[GEN_T_HOT] = a->p;
-    pinned(a, c->jit, true, ALL);
+    pinned(a, c->jit, true);
     cpu_arg(a);
     x64_mov_rr(a, false, RSI, RAX);
     call_c(a, jit_hot);
-    pinned(a, c->jit, false, ALL);
+    pinned(a, c->jit, false);
     load_tlb(a);
     x64_rr(a, 0xff, 4, RAX);
 }
@@ -161,37 +157,36 @@ static void keep(struct x64 *a, int32_t off, bool store)
 
 enum { KEEP_BYTES = 4 * 8 };
 
-/* A slow access.  `raw`: from a region, which stores and loads its variables itself. */
+/* A slow access: all general registers to a struct jit_frame for C to look at, and back.  `raw`:
+ * from a region, which stores and loads its variables itself. */
 static void mem(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool vec, bool raw)
 {
-    static const int saved[] = { RCX, RDX, RSI, RDI };
-    int32_t frame = 40 + (vec ? 14 * 16 : 0);
+    static const int saved[] = { RCX, RDX, RBX, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, RAX };
+    int32_t low = vec ? 14 * 16 : 0, frame = low + offsetof(struct jit_frame, behind);
     uint8_t *out;
 
     c->thunk[raw ? GEN_T_MEM_RAW : vec ? GEN_T_MEM_V : GEN_T_MEM] = a->p;
     sp_add(a, -frame);
-    for (unsigned i = 0; i < 4; i++) {
-        x64_store(a, true, x64_at(RSP, i * 8), saved[i]);
+    for (unsigned i = 0; i < ARRAY_LEN(saved); i++) {
+        x64_store(a, true, x64_at(RSP, low + saved[i] * 8), saved[i]);
     }
     for (unsigned i = 0; vec && i < 14; i++) {
-        x64_vm(a, 0x11 | OP_0F, i, 0, x64_at(RSP, 32 + i * 16));
+        x64_vm(a, 0x11 | OP_0F, i, 0, x64_at(RSP, i * 16));
     }
     if (!raw) {
-        pinned(a, c->jit, true, ALL);
+        pinned(a, c->jit, true);
     }
     cpu_arg(a);
+    x64_lea(a, true, RSI, x64_at(RSP, low));
     call_c(a, jit_helper_mem);
     x64_rr(a, 0x84, RAX, RAX);                          /* test al, al */
     out = x64_jcc(a, CC_NE);
-    if (!raw) {
-        pinned(a, c->jit, false, CALLER_SAVED);
-    }
     load_tlb(a);
-    for (unsigned i = 0; i < 4; i++) {
-        x64_load(a, true, saved[i], x64_at(RSP, i * 8));
+    for (unsigned i = 0; i < ARRAY_LEN(saved); i++) {
+        x64_load(a, true, saved[i], x64_at(RSP, low + saved[i] * 8));
     }
     for (unsigned i = 0; vec && i < 14; i++) {
-        x64_vm(a, 0x10 | OP_0F, i, 0, x64_at(RSP, 32 + i * 16));
+        x64_vm(a, 0x10 | OP_0F, i, 0, x64_at(RSP, i * 16));
     }
     sp_add(a, frame);
     x64_b(a, 0xc3);
@@ -207,7 +202,7 @@ static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool
     c->thunk[raw ? GEN_T_CALL_RAW : GEN_T_CALL] = a->p;
     sp_add(a, -8);
     if (!raw) {
-        pinned(a, c->jit, true, ALL);
+        pinned(a, c->jit, true);
     }
     cpu_arg(a);
     x64_mov_rr(a, false, RSI, RAX);
@@ -215,7 +210,7 @@ static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool
     x64_rr(a, 0x84, RAX, RAX);
     out = x64_jcc(a, CC_NE);
     if (!raw) {
-        pinned(a, c->jit, false, ALL);
+        pinned(a, c->jit, false);
     }
     load_tlb(a);
     sp_add(a, 8);
@@ -228,12 +223,12 @@ static void call(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool
 static void end(struct x64 *a, struct jit_cache *c)
 {
     c->thunk[GEN_T_END] = a->p;
-    pinned(a, c->jit, true, ALL);
+    pinned(a, c->jit, true);
     c->thunk[GEN_T_END_RAW] = a->p;
     cpu_arg(a);
     x64_mov_rr(a, false, RSI, RAX);
     call_c(a, jit_helper_end);
-    pinned(a, c->jit, false, ALL);
+    pinned(a, c->jit, false);
     load_tlb(a);
     x64_rr(a, 0xff, 4, RAX);
 }

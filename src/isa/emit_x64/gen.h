@@ -50,7 +50,7 @@ struct gen_guest {
 
 /* Shared routines that generated code calls (accel/jit makes them); in the code cache. */
 enum gen_thunk {
-    GEN_T_MEM,          /* slow memory access, see struct gen_mem_info */
+    GEN_T_MEM,          /* slow memory access: a struct gen_access follows the call */
     GEN_T_MEM_V,        /* the same, keeping vector registers */
     GEN_T_MEM_RAW,      /* MEM_V and CALL in a region, which has stored its variables itself */
     GEN_T_CALL_RAW,
@@ -70,8 +70,8 @@ enum gen_thunk {
     GEN_T_COUNT
 };
 
-/* scratch[3] of a slow access: what it is.  Address in scratch[0], data in [1], [2];
- * results come back in [1], [2].  A second vector register to store is in [4], [5]. */
+/* What a slow access is; an atomic operation above (15: CAS).  Data of vector registers is in
+ * scratch[1], [2]; that of a second one to be stored in [4], [5]. */
 #define GEN_MI_PC(i) ((i) & 0xfff)
 #define GEN_MI_SIZE(i) ((i) >> 12 & 7)
 #define GEN_MI_EXT(i) ((i) >> 15 & 3)
@@ -80,6 +80,23 @@ enum {
     GEN_MI_ORDERED = 1 << 20, GEN_MI_SP = 1 << 21, GEN_MI_VEC = 1 << 22, GEN_MI_STXR = 1 << 23,
     GEN_MI_ACQUIRE = 1 << 24, GEN_MI_RELEASE = 1 << 25, GEN_MI_ATOMIC = 1 << 26,
 };
+
+/* Behind the call of a slow access: all about it, for C to find its operands in the registers as
+ * they were saved and to go back into the hot path.  No alignment. */
+struct gen_access {
+    uint32_t info;
+    int32_t disp;
+    uint32_t regs;              /* GEN_AR_… */
+    int32_t back;               /* from the end of this to where it goes on; 0: to the end, with
+                                 * results only in scratch[1], [2] */
+};
+/* Register of the address; of data, 16 = none; a constant follows instead, of 32 bits,
+ * sign-extended; addends of groups to be emptied. */
+#define GEN_AR_ADDR(r) ((r) & 15)
+#define GEN_AR_D1(r) ((r) >> 4 & 31)
+#define GEN_AR_D2(r) ((r) >> 9 & 31)
+#define GEN_AR_GROUPS(r) ((r) >> 16)
+enum { GEN_AR_NONE = 16, GEN_AR_CONST = 1 << 14 };
 
 enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16, GEN_GROUPS = 16,
        GEN_BIAS = 168,

@@ -7,6 +7,7 @@
 #include "isa/emit_x64/gen.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const struct ir_op *op(const struct gen *g)
 {
@@ -590,13 +591,28 @@ void gen_mem(struct gen *g)
     }
 }
 
-static void slow_call(struct gen *g, const struct gen_stub *s)
+/* The call of C.  `back`: to there if the results go to registers that C can write, and nothing is
+ * left to be done; NULL: it comes back here. */
+static void slow_call(struct gen *g, const struct gen_stub *s, int32_t disp, const uint8_t *back)
 {
+    struct x64 *c = &g->c;
+    unsigned d1 = s->d1 >= 0 ? s->d1 : GEN_AR_NONE, d2 = s->d2 >= 0 ? s->d2 : GEN_AR_NONE;
+    struct gen_access d = {
+        .info = s->info | (s->x == 0x80 ? 15u << 27 : (uint32_t)s->x << 27), .disp = disp,
+        .regs = s->a | d1 << 4 | d2 << 9 | (s->has_const1 ? GEN_AR_CONST : 0) |
+                (uint32_t)s->groups << 16,
+    };
+    unsigned bytes = sizeof(d) + (s->has_const1 ? 4 : 0);
+
     gen_region_save(g);
-    x64_call(&g->c, g->thunk[g->homes ? GEN_T_MEM_RAW :
-                             s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
+    x64_call(c, g->thunk[g->homes ? GEN_T_MEM_RAW : s->vec_live ? GEN_T_MEM_V : GEN_T_MEM]);
+    d.back = back ? back - (c->p + bytes) : 0;
+    memcpy(c->p, &d, sizeof(d));
+    c->p += sizeof(d);
+    if (s->has_const1) {
+        x64_d(c, s->const1);
+    }
     gen_region_load(g);
-    gen_groups_empty(g, s->groups);
 }
 
 /* A stub begins: where a slot's or a group's check has failed, the access itself asks the TLB. */
@@ -634,6 +650,46 @@ static void stub_ask(struct gen *g, struct gen_stub *s)
     }
 }
 
+/* In a region, whose variables have been loaded again: the results, from where C leaves them. */
+static void take_results(struct gen *g, const struct gen_stub *s)
+{
+    struct x64_mem first = gen_at(g, g->guest->scratch + 8);
+    bool is_rmw = s->info & (GEN_MI_ATOMIC | GEN_MI_STXR);
+
+    if (is_rmw) {
+        bool in_rax = s->x == 0x80 || (s->info & GEN_MI_STXR);
+        x64_load(&g->c, true, in_rax ? RAX : s->d2, first);
+        return;
+    }
+    if (s->d1 >= 0) {
+        x64_load(&g->c, true, s->d1, first);
+    }
+    if (s->d2 >= 0) {
+        x64_load(&g->c, true, s->d2, gen_at(g, g->guest->scratch + 16));
+    }
+}
+
+static void vload_stub(struct gen *g, const struct gen_stub *s)
+{
+    struct x64 *c = &g->c;
+    struct x64_mem first = gen_at(g, g->guest->scratch + 8);
+    struct x64_mem kept = gen_at(g, g->guest->scratch + 32);
+
+    slow_call(g, s, s->disp, NULL);
+    if (s->vec2 >= 0) {
+        /* The second half may fault: no register changes before it has been read (XMM15 is
+         * nobody's). */
+        x64_vm(c, 0x10 | OP_0F, 15, 0, first);
+        x64_vm(c, 0x11 | OP_0F, 15, 0, kept);
+        slow_call(g, s, s->disp + (1 << GEN_MI_SIZE(s->info)), NULL);
+        x64_vm(c, 0x10 | OP_0F, s->vec1, 0, kept);
+        x64_vm(c, 0x10 | OP_0F, s->vec2, 0, first);
+    } else {
+        x64_vm(c, 0x10 | OP_0F, s->vec1, 0, first);
+    }
+    x64_jmp_to(c, s->back);
+}
+
 void gen_mem_stub(struct gen *g, struct gen_stub *s)
 {
     struct x64 *c = &g->c;
@@ -644,50 +700,23 @@ void gen_mem_stub(struct gen *g, struct gen_stub *s)
     if (s->has_recipe) {
         gen_store_eflags(g, gen_recipe_emit(g, &s->recipe));
     }
-    x64_lea(c, true, RAX, x64_at(s->a, s->disp));
-    x64_store(c, true, gen_at(g, scratch), RAX);
-    if (s->vec1 >= 0 && is_store) {
-        x64_vm(c, 0x11 | OP_0F, s->vec1, 0, gen_at(g, scratch + 8));
-        if (s->vec2 >= 0) {
-            x64_vm(c, 0x11 | OP_0F, s->vec2, 0, gen_at(g, scratch + 32));
-        }
-    } else if (is_store || is_rmw) {
-        if (s->has_const1) {
-            x64_store_i(c, true, gen_at(g, scratch + 8), s->const1);
-        } else {
-            x64_store(c, true, gen_at(g, scratch + 8), s->d1);
-        }
-        if (s->d2 >= 0 && (is_store || s->x == 0x80)) {
-            x64_store(c, true, gen_at(g, scratch + 16), s->d2);
-        }
+    if (s->vec1 >= 0 && !is_store) {
+        vload_stub(g, s);
+        return;
     }
-    /* 27 bits of access, atomic operation above */
-    x64_store_i(c, true, gen_at(g, scratch + 24),
-                s->info | (s->x == 0x80 ? 15u << 27 : (uint32_t)s->x << 27));
-    slow_call(g, s);
-    if (s->vec2 >= 0 && !is_store) {
-        /* The second half may fault: no register changes before it has been read (XMM15 is
-         * nobody's). */
-        x64_vm(c, 0x10 | OP_0F, 15, 0, gen_at(g, scratch + 8));
-        x64_vm(c, 0x11 | OP_0F, 15, 0, gen_at(g, scratch + 32));
-        x64_lea(c, true, RAX, x64_at(s->a, s->disp + (1 << GEN_MI_SIZE(s->info))));
-        x64_store(c, true, gen_at(g, scratch), RAX);
-        x64_store_i(c, true, gen_at(g, scratch + 24), s->info);
-        slow_call(g, s);
-        x64_vm(c, 0x10 | OP_0F, s->vec1, 0, gen_at(g, scratch + 32));
-        x64_vm(c, 0x10 | OP_0F, s->vec2, 0, gen_at(g, scratch + 8));
-    } else if (s->vec1 >= 0 && !is_store) {
-        x64_vm(c, 0x10 | OP_0F, s->vec1, 0, gen_at(g, scratch + 8));
-    } else if (is_rmw) {
-        bool in_rax = s->x == 0x80 || (s->info & GEN_MI_STXR);
-        x64_load(c, true, in_rax ? RAX : s->d2, gen_at(g, scratch + 8));
-    } else if (!is_store) {
-        if (s->d1 >= 0) {
-            x64_load(c, true, s->d1, gen_at(g, scratch + 8));
-        }
-        if (s->d2 >= 0) {
-            x64_load(c, true, s->d2, gen_at(g, scratch + 16));
-        }
+    if (s->vec1 >= 0) {
+        x64_vm(c, 0x11 | OP_0F, s->vec1, 0, gen_at(g, scratch + 8));
+    }
+    if (s->vec2 >= 0) {
+        x64_vm(c, 0x11 | OP_0F, s->vec2, 0, gen_at(g, scratch + 32));
+    }
+    if (!g->homes) {
+        slow_call(g, s, s->disp, s->back);
+        return;
+    }
+    slow_call(g, s, s->disp, NULL);
+    if (is_rmw || !is_store) {
+        take_results(g, s);
     }
     x64_jmp_to(c, s->back);
 }
