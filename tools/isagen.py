@@ -170,7 +170,7 @@ def order(rows):
 
 
 class Tree:
-    """Decision tree in two arrays: inner nodes (shift, width, first child) and leaf lists."""
+    """Decision tree in two arrays: inner nodes (shift, mask, children) and leaf lists."""
 
     def __init__(self, rows):
         self.nodes, self.leaves, self.leaf_at = [], [0], {(): 0}
@@ -195,7 +195,9 @@ class Tree:
         if len(rows) <= 1:
             return self.leaf(rows)
         best = None
-        for width in (8, 6, 5, 4, 3, 2, 1):
+        if not self.nodes:              # the root: most of what tells instructions apart
+            best = (0, 21, 11, self.split(rows, 21, 11))
+        for width in (8, 6, 5, 4, 3, 2, 1) if not best else ():
             for lsb in range(0, 33 - width):
                 fixed = sum(bin(r.mask >> lsb & ((1 << width) - 1)).count('1') for r in rows)
                 if fixed * 2 < len(rows) * width:
@@ -216,14 +218,15 @@ class Tree:
             return self.leaf(rows)
         _, lsb, width, buckets = best
         first = len(self.nodes)
-        self.nodes += [None] * (1 + len(buckets))
+        self.nodes += [None] * (2 + len(buckets))
         made = {}
         for k, b in enumerate(buckets):
             key = tuple(r.id for r in b)
             if key not in made:
                 made[key] = self.make(b)
-            self.nodes[first + 1 + k] = made[key]
-        self.nodes[first] = lsb | width << 8
+            self.nodes[first + 2 + k] = made[key]
+        self.nodes[first] = lsb
+        self.nodes[first + 1] = (1 << width) - 1
         return first
 
 
@@ -279,6 +282,9 @@ def write_source(path, header, rows, aliases, tree):
     for r in aliases:
         o += c_row(r)
     o += ['    { .name = 0 },', '};', f'const unsigned a64_alias_row_n = {len(aliases)};', '']
+    o += ['const struct a64_match a64_match[] = {', '    { 0 },']
+    o += [f'    {{ 0x{r.mask:08x}, 0x{r.value:08x}, {1 if r.excl else 0} }},' for r in rows]
+    o += ['};', '']
     o += [f'const int16_t a64_decode_root = {tree.root};', 'const int16_t a64_decode_node[] = {']
     o += ['    ' + ' '.join(f'{k},' for k in tree.nodes[i:i + 12])
           for i in range(0, len(tree.nodes), 12)]

@@ -37,7 +37,14 @@ struct a64_row {
     uint8_t group, feat, flags, field_n, excl_n;
 };
 
+/* What the decoder asks of a row, close together. */
+struct a64_match {
+    uint32_t mask, value;
+    uint32_t has_excl;
+};
+
 extern const struct a64_row a64_rows[];     /* by enum a64_insn; [0] is A64_I_NONE */
+extern const struct a64_match a64_match[];  /* likewise */
 extern const unsigned a64_row_n;
 extern const struct a64_row a64_alias_rows[];
 extern const unsigned a64_alias_row_n;
@@ -61,13 +68,15 @@ static inline bool a64_row_matches(const struct a64_row *r, uint32_t w)
  * A64_I_NONE (0): unallocated. */
 static inline unsigned a64_decode(uint32_t w)
 {
+    const int16_t *node = a64_decode_node;
     int n = a64_decode_root;
-    while (n >= 0) {
-        unsigned d = (uint16_t)a64_decode_node[n], shift = d & 255, width = d >> 8;
-        n = a64_decode_node[n + 1 + (w >> shift & ((1u << width) - 1))];
-    }
+
+    do {
+        n = node[n + 2 + (w >> node[n] & (uint16_t)node[n + 1])];
+    } while (n >= 0);
     for (const uint16_t *p = &a64_decode_leaf[-1 - n]; *p; p++) {
-        if (a64_row_matches(&a64_rows[*p], w)) {
+        const struct a64_match *m = &a64_match[*p];
+        if ((w & m->mask) == m->value && (!m->has_excl || a64_row_matches(&a64_rows[*p], w))) {
             return *p;
         }
     }
