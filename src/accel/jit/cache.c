@@ -138,6 +138,27 @@ struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mod
     }
 }
 
+/* An entry is aligned: one store replaces the 5-byte NOP by a jump. */
+static void entry_jump(uint8_t *entry, const uint8_t *to)
+{
+    int32_t d = to - (entry + 5);
+    uint64_t old, new;
+
+    memcpy(&old, entry, 8);
+    new = (old & ~UINT64_C(0xffffffffff)) | 0xe9 | (uint64_t)(uint32_t)d << 8;
+    __atomic_store_n((uint64_t *)(void *)entry, new, __ATOMIC_SEQ_CST);
+}
+
+/* What leads to a translation that is invalid leads to the one that takes its place from now on:
+ * for jumps that are linked to it, looking up again would never end. */
+static void take_over(const struct jit_block *old, const struct jit_block *b)
+{
+    entry_jump(old->entry, b->entry);
+    if (old->replaces) {
+        entry_jump(old->replaces, b->entry);
+    }
+}
+
 /* Under the lock.  A new block of the same key replaces the invalid one. */
 static void hash_insert(struct jit_cache *c, struct jit_block *b)
 {
@@ -146,6 +167,9 @@ static void hash_insert(struct jit_cache *c, struct jit_block *b)
     for (unsigned h = hash_of(b->gpa, b->mode);; h = (h + 1) & ((1 << JIT_HASH_BITS) - 1)) {
         k = atomic_load_explicit(&c->hash[h].key, memory_order_relaxed);
         if (!k || k == key) {
+            if (k && !c->hash[h].block->valid) {
+                take_over(c->hash[h].block, b);
+            }
             __atomic_store_n(&c->hash[h].block, b, __ATOMIC_RELEASE);
             atomic_store_explicit(&c->hash[h].key, key, memory_order_release);
             return;
@@ -245,21 +269,10 @@ struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m
     return b;
 }
 
-/* The entry is aligned: one store replaces the 5-byte NOP by a jump. */
-static void entry_jump(struct jit_block *b, const uint8_t *to)
-{
-    int32_t d = to - (b->entry + 5);
-    uint64_t old, new;
-
-    memcpy(&old, b->entry, 8);
-    new = (old & ~UINT64_C(0xffffffffff)) | 0xe9 | (uint64_t)(uint32_t)d << 8;
-    __atomic_store_n((uint64_t *)(void *)b->entry, new, __ATOMIC_SEQ_CST);
-}
-
 static void block_invalidate(struct jit *jit, struct jit_block *b)
 {
     atomic_store(&b->valid, false);
-    entry_jump(b, b->stale);
+    entry_jump(b->entry, b->stale);
     jit->stats.invalidated++;
 }
 
@@ -293,7 +306,7 @@ void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
         b->is_considered = b->valid = true;
         b->replaces = old->entry;
         hash_insert(c, b);
-        entry_jump(old, b->entry);
+        entry_jump(old->entry, b->entry);
         jit->stats.regions++;
         jit->stats.region_insns += from->insn_n;
         jit->stats.region_bytes += r.end - r.entry;

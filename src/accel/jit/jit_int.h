@@ -25,7 +25,7 @@ struct jit_block {
     uint8_t mode;
     _Atomic bool valid;
     _Atomic bool is_considered;         /* as the head of a region */
-    const uint8_t *replaces;            /* entry of the block whose place a region took */
+    uint8_t *replaces;                  /* entry of the block whose place a region took */
 };
 
 /* Two pages of code with a jump from one to the other: link.c. */

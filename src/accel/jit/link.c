@@ -96,6 +96,7 @@ static const struct jit_block *block_of(struct jit_cpu *v, const struct a64_cpu 
               (b->replaces && jit_run_view(v->cache, b->replaces) == code))) {
         return b;
     }
+    a64_tlb_jump_forget(s, cpu->pc, cpu->btype);        /* it knows one that was replaced */
     return NULL;
 }
 

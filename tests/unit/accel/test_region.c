@@ -143,6 +143,30 @@ static void test_changes_itself(void)
     CHECK(regions() >= before + 3, "the loop before and after the change");
 }
 
+/* Jumps stay linked to a translation that is invalid: they lead to the new one, without a look-up
+ * each time. */
+static void test_called_anew(void)
+{
+    struct jit_stats before, after;
+    uint64_t *x = f->cpu.x;
+
+    PUT(CODE, 0x94000400,               /* bl .+4096 */
+        SUBS_X1, B_NE(-2), WFI);
+    PUT(CODE + 4096, ADD_X0(1), 0xd65f03c0);    /* ret */
+    for (unsigned turn = 1; turn <= 3; turn++) {
+        *flat_word(f, FLAT_RAM + CODE + 4096) = ADD_X0(turn);
+        jit_invalidate_page(jit, FLAT_RAM + CODE + 4096);
+        x[0] = 0;
+        x[1] = 1000;
+        jit_stats(jit, &before);
+        run(FLAT_RAM + CODE);
+        jit_stats(jit, &after);
+        CHECK(x[0] == 1000 * turn, "x0 %" PRIu64, x[0]);
+        CHECK(after.lookups - before.lookups < 100, "turn %u: %" PRIu64 " look-ups", turn,
+              after.lookups - before.lookups);
+    }
+}
+
 /* ---- a device that has the region dropped while it runs ---- */
 static unsigned drop_at, drop_kind, device_n;
 
@@ -506,6 +530,7 @@ int main(void)
             test_aliases();
             test_near_data();
         }
+        test_called_anew();
         test_dropped_while_running();
         test_remapped();
         test_data_remapped();
