@@ -271,14 +271,51 @@ struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m
 
 static void block_invalidate(struct jit *jit, struct jit_block *b)
 {
+    b = b->of ? b->of : b;
     atomic_store(&b->valid, false);
     entry_jump(b->entry, b->stale);
     jit->stats.invalidated++;
 }
 
-void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
+/* The region depends on these pages, too. */
+static void add_pages(struct jit_cache *c, struct jit_block *region, const struct a64_block *from,
+                      const uint64_t *more_gpa)
+{
+    for (unsigned n = 0; n < from->more_n; n++) {
+        struct jit_block *b = &c->block[c->block_n++];
+        *b = (struct jit_block){ .gpa = more_gpa[n] & ~UINT64_C(0xfff), .mode = region->mode,
+                                 .of = region };
+        b->page_next = c->page[page_bucket(b->gpa)];
+        c->page[page_bucket(b->gpa)] = b;
+        has_code_set(c->jit, b->gpa);
+    }
+}
+
+/* False: there are not enough numbers. */
+static bool number_links(struct jit_cache *c, struct gen_homes *h, uint64_t gpa,
+                         const struct a64_block *from, const uint64_t *more_gpa)
+{
+    _Static_assert((int)GEN_PAGES_MAX == (int)A64_REGION_PAGES, "the same");
+    for (unsigned i = 0; i <= from->more_n; i++) {
+        for (unsigned k = 0; k <= from->more_n; k++) {
+            uint64_t a = i ? more_gpa[i - 1] : gpa, b = k ? more_gpa[k - 1] : gpa;
+            int32_t distance = (k ? from->more[k - 1].distance : 0) -
+                               (i ? from->more[i - 1].distance : 0);
+            if (i == k) {
+                continue;
+            }
+            h->link[i][k] = jit_pair_number(c, a >> 12, jit_pair_to(b, from->mode), distance);
+            if (!h->link[i][k]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
                           struct gen *gen, uint64_t gpa, const struct a64_block *from,
-                          uint64_t seen, uint64_t translate_ns)
+                          const uint64_t *more_gpa, uint64_t seen, uint64_t translate_ns)
 {
     uint64_t begin = jit_now_ns();
     struct jit_block *b, *old;
@@ -288,10 +325,11 @@ void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
 
     jit_check(ir);
     pthread_mutex_lock(&jit->lock);
-    if (c->size - c->used < GEN_CODE_MAX + 4096 || c->block_n == c->block_max ||
-        c != atomic_load(&jit->cache) || !jit_may_make(jit)) {
+    if (c->size - c->used < GEN_CODE_MAX + 4096 || c->block_n + A64_REGION_PAGES > c->block_max ||
+        c != atomic_load(&jit->cache) || !jit_may_make(jit) ||
+        !number_links(c, &homes, gpa, from, more_gpa)) {
         pthread_mutex_unlock(&jit->lock);
-        return;
+        return true;
     }
     for (unsigned i = 0; !done && gen_homes_choose(&homes, ir, i); i++) {
         done = gen_block(gen, ir, &homes, &jit->guest, c->thunk, c->rw + c->used, GEN_CODE_MAX,
@@ -301,7 +339,10 @@ void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
     if (done && old && atomic_load(&jit->invalidations) == seen) {
         b = block_new(c, &r, gpa, from->mode, from->insn_n);
         jit->made++;
-        jit_keep(c, from, &gen->far, &r, true);
+        add_pages(c, b, from, more_gpa);
+        if (!from->more_n) {
+            jit_keep(c, from, &gen->far, &r, true);
+        }
         jit_dump(c, ir, gen, &r, from, gpa, true);
         b->is_considered = b->valid = true;
         b->replaces = old->entry;
@@ -313,6 +354,7 @@ void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
         jit->stats.region_ns += jit_now_ns() - begin + translate_ns;
     }
     pthread_mutex_unlock(&jit->lock);
+    return done;
 }
 
 /* Their room is not used again before the cache is full. */

@@ -26,14 +26,21 @@ struct jit_block {
     _Atomic bool valid;
     _Atomic bool is_considered;         /* as the head of a region */
     uint8_t *replaces;                  /* entry of the block whose place a region took */
+    struct jit_block *of;               /* another page of this region */
 };
 
 /* Two pages of code with a jump from one to the other: link.c. */
 struct jit_pair {
-    uint64_t from, to;                  /* guest-physical page; page << 1 | is guarded */
+    uint64_t from, to;                  /* guest-physical page; page << 1 | is guarded, as that is
+                                         * part of what the translation was made for */
     int32_t distance;                   /* in pages of VA */
     uint32_t number;                    /* 0: empty */
 };
+
+static inline uint64_t jit_pair_to(uint64_t gpa, unsigned mode)
+{
+    return gpa >> 12 << 1 | !!(mode & A64_MODE_GUARDED);
+}
 
 /* One code cache.  Never changes hands but by reference counts: each vCPU that may execute in
  * it, and struct jit for the current one. */
@@ -113,10 +120,11 @@ struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m
                                   unsigned mode, uint64_t seen);
 struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mode);
 struct jit_cache *jit_cache_ref(struct jit *jit);               /* the current one */
-/* Generates a region and puts it in the place of the block at its head, if there is room. */
-void jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
+/* Generates a region and puts it in the place of the block at its head.  `more_gpa`: of the pages in
+ * from->more.  False: it does not fit; true also if nobody wants it any more. */
+bool jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
                           struct gen *gen, uint64_t gpa, const struct a64_block *from,
-                          uint64_t seen, uint64_t translate_ns);
+                          const uint64_t *more_gpa, uint64_t seen, uint64_t translate_ns);
 
 /* region.c */
 bool jit_regions_new(struct jit *jit, struct err *e);
@@ -161,7 +169,10 @@ void jit_helper_pure(struct a64_cpu *cpu, uint32_t what);
 /* jit.c: the code to go on with at cpu->pc (run view). */
 const uint8_t *jit_next(struct a64_cpu *cpu);
 const uint8_t *jit_stale(struct a64_cpu *cpu);  /* the same, from an invalid block */
-/* link.c: the same, from a direct jump that is not linked; `behind_call` (run view): GEN_T_LINK. */
+/* link.c: the number of the pair of pages (`to` by jit_pair_to()); 0: there are no more.  Under
+ * the lock. */
+unsigned jit_pair_number(struct jit_cache *c, uint64_t from, uint64_t to, int32_t distance);
+/* The same as jit_next(), from a direct jump that is not linked; `behind_call` (run view): GEN_T_LINK. */
 const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *behind_call);
 /* A counter of branches ran out: see GEN_T_HOT. */
 const uint8_t *jit_hot(struct a64_cpu *cpu, uint32_t what);

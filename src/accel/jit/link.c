@@ -26,22 +26,20 @@ static void patch(struct jit_cache *c, const uint8_t *at, int32_t d)
     __atomic_store_n((int32_t *)(void *)(c->rw + (at - c->rx)), d, __ATOMIC_RELEASE);
 }
 
-/* The number of a pair of pages; 0: there are no more.  Under the lock. */
-static unsigned number_of(struct jit_cache *c, const struct jit_pair *pair)
+unsigned jit_pair_number(struct jit_cache *c, uint64_t from, uint64_t to, int32_t distance)
 {
-    uint64_t h = (pair->from ^ pair->to << 20 ^ (uint64_t)(uint32_t)pair->distance << 7) *
+    uint64_t h = (from ^ to << 20 ^ (uint64_t)(uint32_t)distance << 7) *
                  UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
     for (;; h++) {
         struct jit_pair *p = &c->pair[h % JIT_PAIRS];
         if (!p->number) {
             if (c->pair_n + 1 < A64_TLB_LINKS) {
-                *p = *pair;
-                p->number = ++c->pair_n;
+                *p = (struct jit_pair){ from, to, distance, ++c->pair_n };
             }
             return p->number;
         }
-        if (p->from == pair->from && p->to == pair->to && p->distance == pair->distance) {
+        if (p->from == from && p->to == to && p->distance == distance) {
             return p->number;
         }
     }
@@ -53,16 +51,11 @@ static bool link_far(struct jit_cpu *v, struct a64_cpu *cpu, const struct jit_bl
 {
     struct jit_cache *c = v->cache;
     const uint8_t *number_at = at - GEN_LINK_BACK;
-    struct jit_pair pair = {
-        .from = from->gpa >> 12, .distance = target_off >> 12,
-        /* Whether the page is guarded is part of what the translation was made for. */
-        .to = to->gpa >> 12 << 1 | !!(to->mode & A64_MODE_GUARDED),
-    };
     int32_t now, mine;
     unsigned number;
 
     pthread_mutex_lock(&c->jit->lock);
-    number = number_of(c, &pair);
+    number = jit_pair_number(c, from->gpa >> 12, jit_pair_to(to->gpa, to->mode), target_off >> 12);
     mine = c->jit->guest.link + 8 * (int32_t)number;
     memcpy(&now, number_at, sizeof(now));
     if (number && now == c->jit->guest.link) {

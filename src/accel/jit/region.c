@@ -17,15 +17,17 @@
 
 enum {
     HEAT_DEFAULT = 16000,       /* branches before a loop is hot */
-    HEAT_AGAIN = 1 << 16,       /* … and before the same counter is looked at again */
-    QUEUE_MAX = 32, REGION_INSNS_MAX = 400, PAGE_INSNS = 1024,
+    QUEUE_MAX = 32, REGION_INSNS_MAX = 400, CALLS_INSNS_MAX = 600, PAGE_INSNS = 1024,
+    WANTS_MAX = 8,
 };
 
 struct request {
     uint64_t gpa, va, seen;
-    unsigned mode;
+    unsigned mode, more_n;
     const struct a64_model *model;
-    uint32_t code[PAGE_INSNS];
+    struct a64_more_code more[A64_REGION_PAGES - 1];
+    uint64_t more_gpa[A64_REGION_PAGES - 1];
+    uint32_t code[A64_REGION_PAGES][PAGE_INSNS];
 };
 
 struct jit_regions {
@@ -41,20 +43,28 @@ struct jit_regions {
     struct a64_words words;
 };
 
+static struct a64_block block_for(const struct request *r)
+{
+    return (struct a64_block){
+        .code = r->code[0], .first = r->gpa >> 2 & (PAGE_INSNS - 1), .mode = r->mode, .va = r->va,
+        .model = r->model, .insn_max = CALLS_INSNS_MAX, .more = r->more, .more_n = r->more_n,
+        .with_calls = true,
+    };
+}
+
 static void compile(struct jit_regions *g, const struct request *r)
 {
     struct jit *jit = g->jit;
     struct jit_cache *c;
     uint64_t begin = jit_now_ns();
-    struct a64_block b = {
-        .code = r->code, .first = r->gpa >> 2 & (PAGE_INSNS - 1), .mode = r->mode,
-        .words = &g->words, .va = r->va, .model = r->model, .insn_max = REGION_INSNS_MAX,
-    };
+    struct a64_block b = block_for(r);
 
+    b.words = &g->words;
     mutex_lock(&g->work);
     if (a64_translate_region(&b, &g->ir)) {
         c = jit_cache_ref(jit);
-        jit_cache_add_region(jit, c, &g->ir, &g->gen, r->gpa, &b, r->seen, jit_now_ns() - begin);
+        jit_cache_add_region(jit, c, &g->ir, &g->gen, r->gpa, &b, r->more_gpa, r->seen,
+                             jit_now_ns() - begin);
         jit_cache_unref(jit, c);
     }
     mutex_unlock(&g->work);
@@ -154,6 +164,40 @@ static void ask(struct jit *jit, struct request *r)
     free(r);
 }
 
+/* The page of code so far from the request's, if it has been executed lately in the same mode. */
+static bool add_page(const struct a64_cpu *cpu, struct request *r, int32_t distance)
+{
+    uint64_t va = r->va + (int64_t)distance * 4096;
+    const void *code = a64_tlb_find(cpu->tlb->cur, va, 4096, A64_TLB_EXEC);
+
+    if (!code || r->more_n == A64_REGION_PAGES - 1 ||
+        a64_tlb_guarded(cpu->tlb->cur, va) != !!(r->mode & A64_MODE_GUARDED)) {
+        return false;
+    }
+    r->more_gpa[r->more_n] = a64_tlb_gpa(cpu->tlb->cur, va, A64_TLB_EXEC);
+    memcpy(r->code[r->more_n + 1], code, sizeof(r->code[0]));
+    r->more[r->more_n] = (struct a64_more_code){ r->code[r->more_n + 1], distance };
+    r->more_n++;
+    return true;
+}
+
+/* The pages that direct branches and calls of the loop go to, and from these again. */
+static void add_pages(const struct a64_cpu *cpu, struct request *r)
+{
+    bool again = true;
+
+    while (again && r->more_n < A64_REGION_PAGES - 1) {
+        struct a64_block b = block_for(r);
+        int32_t distance[WANTS_MAX];
+        unsigned n = a64_region_wants(&b, distance, WANTS_MAX);
+
+        again = false;
+        for (unsigned i = 0; i < n; i++) {
+            again |= add_page(cpu, r, distance[i]);
+        }
+    }
+}
+
 /* The loop whose head is at pc, if it has not been looked at before. */
 static void consider(struct jit_cpu *v, struct a64_cpu *cpu)
 {
@@ -180,9 +224,11 @@ static void consider(struct jit_cpu *v, struct a64_cpu *cpu)
     r->gpa = gpa;
     r->va = cpu->pc & ~UINT64_C(0xfff);
     r->mode = mode;
+    r->more_n = 0;
     r->model = cpu->model;
     r->seen = atomic_load(&jit->invalidations);
-    memcpy(r->code, code - (gpa >> 2 & (PAGE_INSNS - 1)), sizeof(r->code));
+    memcpy(r->code[0], code - (gpa >> 2 & (PAGE_INSNS - 1)), sizeof(r->code[0]));
+    add_pages(cpu, r);
     ask(jit, r);
 }
 
@@ -190,7 +236,7 @@ const uint8_t *jit_hot(struct a64_cpu *cpu, uint32_t what)
 {
     struct jit_cpu *v = cpu->jit;
 
-    cpu->jit_heat[what >> 12] = HEAT_AGAIN;
+    cpu->jit_heat[what >> 12] = jit_heat_first(v->jit);     /* others may share the counter */
     cpu->pc = a64_jit_page(cpu) + (what & 0xfff);
     if (v->jit->regions && v->cache == atomic_load(&v->jit->cache)) {
         consider(v, cpu);

@@ -79,6 +79,11 @@ void a64_translate_insn(env *e)
     }
 }
 
+void a64_translate_clear_btype(env *e)
+{
+    st_env(e, offsetof(struct a64_cpu, btype), 0, ir_const(e->ir, 0));
+}
+
 void a64_translate_leave(env *e, int64_t off)
 {
     leave_to(e, off);
@@ -99,7 +104,7 @@ void a64_translate_block(struct a64_block *b, struct ir *ir)
         interpret(&e);
         b->insn_n = 1;
     } else if (b->mode & A64_MODE_BTI) {
-        st_env(&e, offsetof(struct a64_cpu, btype), 0, ir_const(ir, 0));
+        a64_translate_clear_btype(&e);
     }
     while (!e.ended && !ir->full) {
         e.follow = false;

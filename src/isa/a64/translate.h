@@ -49,6 +49,17 @@ struct a64_words {
     uint32_t word[1024];        /* where the bit is set */
 };
 
+enum {
+    A64_REGION_PAGES = 4,       /* of code, that a region can have */
+    A64_REGION_RETURNS = 3,     /* places that one RET is compared with */
+};
+
+/* A page of code besides the first. */
+struct a64_more_code {
+    const uint32_t *code;
+    int32_t distance;           /* in pages of VA, from the first */
+};
+
 struct a64_block {
     const uint32_t *code;       /* the page; read by a64_block_word() only */
     struct a64_words *words;    /* result: what was read; NULL = nobody wants to know */
@@ -57,6 +68,9 @@ struct a64_block {
     unsigned mode;
     uint64_t va;                /* of the page, for dumps: the translation does not depend on it */
     const struct a64_model *model;
+    const struct a64_more_code *more;   /* a region: pages that it may go to */
+    unsigned more_n;
+    bool with_calls;            /* a region: calls and returns are inside */
     bool first_interp;          /* the first instruction cannot be translated here */
     /* results */
     unsigned insn_n;
@@ -88,10 +102,13 @@ static inline uint32_t a64_block_word(const struct a64_block *b, unsigned i)
 /* Translates; ir->full: did not fit, try again with a smaller insn_max. */
 void a64_translate_block(struct a64_block *b, struct ir *ir);
 
-/* Translates the loop whose head is b->first as a region: all code of the page that lies on a way
- * from the head back to it, at most insn_max instructions.  False: there is no such loop, or it
- * does not fit. */
+/* Translates the loop whose head is b->first as a region: all code of its pages that lies on a way
+ * from the head back to it, through calls and returns too, at most insn_max instructions.  False:
+ * there is no such loop, or it does not fit.  Pages other than the first are not in b->words. */
 bool a64_translate_region(struct a64_block *b, struct ir *ir);
+/* To which other pages direct branches go from what is within reach of b->first: distances from its
+ * page, at most `max`; those of b->more are not among them.  Returns how many. */
+unsigned a64_region_wants(const struct a64_block *b, int32_t *distance, unsigned max);
 
 /* For ir_print(). */
 extern const struct ir_names a64_ir_names;

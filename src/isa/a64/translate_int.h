@@ -253,7 +253,32 @@ static inline void nzcv_set(env *e, val v)
 /* The label of the region at this offset in the page, -1 = none. */
 static inline int label_at(const env *e, int64_t target)
 {
-    return e->label && target >= 0 && target < 4096 ? e->label[target / 4] : -1;
+    return e->pages && target >= 0 && target < 4096 ? e->pages->label[e->page][target / 4] : -1;
+}
+
+/* Goes over to the label at this offset from the page, in another page of the region, if there is
+ * one. */
+static inline bool cross(env *e, int64_t target)
+{
+    const struct trans_pages *p = e->pages;
+    int64_t distance;
+    ir_ref r;
+
+    if (!p) {
+        return false;
+    }
+    distance = p->distance[e->page] + (target >> 12);
+    for (unsigned n = 0; n < p->n; n++) {
+        int label = p->label[n][target >> 2 & 1023];
+        if (n != e->page && p->distance[n] == distance && label >= 0) {
+            r = ir_emit(e->ir, IR_CROSS, true, 0, 0, 0, target);
+            e->ir->op[r].cc = n;
+            e->ir->op[r].x = target < 0;
+            ir_emit(e->ir, IR_JUMP, true, 0, 0, 0, label);
+            return true;
+        }
+    }
+    return false;
 }
 
 static inline void jump_if(env *e, unsigned label, ir_ref c, bool invert)
@@ -271,7 +296,7 @@ static inline void leave_to(env *e, int64_t off)
 
     if (label >= 0) {
         ir_emit(e->ir, IR_JUMP, true, 0, 0, 0, label);
-    } else {
+    } else if (!cross(e, target)) {
         r = ir_emit(e->ir, IR_EXIT, true, 0, 0, 0, target);
         e->ir->op[r].x = off <= 0;
     }
@@ -282,16 +307,9 @@ static inline void goto_rel(env *e, int64_t off, enum jump_kind k)
 {
     int64_t target = (int64_t)e->index * 4 + off;
 
-    if (k == JUMP_PLAIN && off > 0 && target < 4096 && !e->label) {
+    if (k == JUMP_PLAIN && off > 0 && target < 4096 && !e->pages) {
         e->follow = true;
         e->next = target / 4;
-        return;
-    }
-    if (k == JUMP_CALL) {
-        const int16_t *label = e->label;
-        e->label = NULL;                /* out of the region, wherever it goes */
-        leave_to(e, off);
-        e->label = label;
         return;
     }
     leave_to(e, off);
@@ -333,11 +351,39 @@ static inline void goto_rel_if(env *e, val c, int64_t off)
     e->ended = true;
 }
 
+/* A return is compared with where the calls in the region are. */
+static inline void return_within(env *e)
+{
+    struct trans_pages *p = e->pages;
+
+    for (unsigned n = 0; n < p->ret_n; n++) {
+        unsigned page = p->ret[n].page, index = p->ret[n].index;
+        int64_t off = (int64_t)(p->distance[page] - p->distance[e->page]) * 4096 + index * 4;
+        int label = p->label[page][index];
+        ir_ref want = ir_emit(e->ir, IR_PCREL, true, 0, 0, 0, off);
+        ir_ref same = ir_cmp(e->ir, true, IR_EQ, ir_get(e->ir, 30), want);
+
+        if (page == e->page) {
+            jump_if(e, label, same, false);
+        } else if (p->label_n < IR_LABELS_MAX - 1) {
+            unsigned next = p->label_n++;
+            jump_if(e, next, same, true);
+            cross(e, off);
+            ir_label(e->ir, next, false);
+            e->ir->op[e->ir->n - 1].cc = e->page;
+        }
+    }
+}
+
 static inline void goto_reg(env *e, val target, enum jump_kind k)
 {
-    ir_ref r = ir_emit(e->ir, IR_EXITR, true, target.r, 0, 0, 0);
+    ir_ref r;
 
-    (void)k;
+    if (k == JUMP_RETURN && e->pages && e->pages->ret_n) {
+        return_within(e);
+        target.r = ir_get(e->ir, 30);
+    }
+    r = ir_emit(e->ir, IR_EXITR, true, target.r, 0, 0, 0);
     e->ir->op[r].x = e->btype;
     e->ended = true;
 }

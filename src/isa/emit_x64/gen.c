@@ -367,6 +367,7 @@ struct gen_stub *gen_stub(struct gen *g, unsigned kind)
     s = &g->stub[g->stub_n++];
     *s = none;
     s->kind = kind;
+    s->page = g->page;
     return s;
 }
 
@@ -577,7 +578,11 @@ static void generate(struct gen *g, const struct ir_op *p)
         gen_leave(g, p);
         break;
     case IR_LABEL:
+        g->page = p->cc;
         gen_label(g, p);
+        break;
+    case IR_CROSS:
+        gen_cross(g, p);
         break;
     case IR_JUMP: case IR_JUMPC:
         gen_jump_op(g, p);
@@ -643,7 +648,7 @@ static void begin(struct gen *g, const struct gen_homes *homes)
     g->spills = g->vspills = 0;
     g->ef = g->mf = g->df = g->logic = 0;
     g->ef_inv = g->failed = false;
-    g->stub_n = g->exit_n = g->jump_n = 0;
+    g->stub_n = g->exit_n = g->jump_n = g->page = 0;
     g->lit_n = g->lit_use_n = 0;
     g->ef_fp = 0;
     memset(g->host, 0, sizeof(g->host));
@@ -694,6 +699,7 @@ bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes
     g->guest = guest;
     g->thunk = thunk;
     g->id = id;
+    g->pc_off = pc_off;
     begin(g, homes);
     if (homes) {
         gen_slots_choose(g);

@@ -98,7 +98,7 @@ struct gen_access {
 #define GEN_AR_GROUPS(r) ((r) >> 16)
 enum { GEN_AR_NONE = 16, GEN_AR_CONST = 1 << 14 };
 
-enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16, GEN_GROUPS = 16,
+enum { GEN_PAGES_MAX = 4, GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16, GEN_GROUPS = 16,
        GEN_BIAS = 168,
        GEN_LINK_BACK = 24,     /* from a far jump's displacement back to its comparison's */
        GEN_GROUPS_AT = 0, GEN_SPILLS_AT = GEN_GROUPS * 8,
@@ -113,6 +113,8 @@ enum { GEN_SPILLS = 32, GEN_VSPILLS = 32, GEN_SLOTS = 16, GEN_GROUPS = 16,
 struct gen_homes {
     int8_t reg[IR_VAR_N];
     uint64_t dirty;             /* variables that it changes */
+    /* The numbers of the links between its pages, by from and to. */
+    uint16_t link[GEN_PAGES_MAX][GEN_PAGES_MAX];
 };
 
 /* By how often they are used.  False: `attempt` is beyond the last way to choose (0 has the most
@@ -141,7 +143,7 @@ struct gen_recipe {
 
 struct gen_stub {
     uint8_t kind;               /* private */
-    uint8_t cc, x;
+    uint8_t cc, x, page;
     bool sync_flags, ef_inv, vec_live, poll;
     int8_t a, d1, d2;           /* host registers: address, data; -1 = none */
     int8_t vec1, vec2;
@@ -211,7 +213,8 @@ struct gen {
     uint8_t ef_fp;              /* EFLAGS of a VFCMP: UCOMIS (1), operands swapped (2) */
     uint16_t logic;             /* EFLAGS are those of the result of this AND … */
     bool logic_sf;
-    uint32_t id;                /* of the block, for the link routine */
+    uint32_t id;                /* of the block, for the link routine; of a region's page: + page */
+    unsigned page, pc_off;      /* pc_off: of the first instruction in its page */
     unsigned stub_n, exit_n;
     bool failed;
     struct gen_stub stub[GEN_STUBS_MAX];
@@ -230,7 +233,7 @@ struct gen {
     } lit_use[GEN_LIT_USES_MAX];
 };
 
-/* Generates the block (homes = NULL) or region at `code` (write view).  False: does not fit in
+/* Generates the block (homes = NULL) or region, which takes an id for each of its pages, at `code` (write view).  False: does not fit in
  * `room` bytes or the tables (translate fewer instructions). */
 bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes,
                const struct gen_guest *guest, const uint8_t *const *thunk, uint8_t *code,
@@ -291,6 +294,7 @@ void gen_store_eflags(struct gen *g, bool inverted);
 /* gen_exit.c */
 void gen_leave(struct gen *g, const struct ir_op *p);
 void gen_jump_op(struct gen *g, const struct ir_op *p);
+void gen_cross(struct gen *g, const struct ir_op *p);
 void gen_stub_emit(struct gen *g, struct gen_stub *s);
 /* gen_region.c: the routines in front of a region, and what its entry does; labels and jumps. */
 void gen_region_routines(struct gen *g);

@@ -28,6 +28,20 @@ static void poll(struct gen *g, uint32_t target_off)
     s->info = target_off;
 }
 
+/* A counter of branches to this target, which may be the head of a hot loop.  (Others may share
+ * it.  It does not depend on the block's number, for translations are kept.) */
+static void heat(struct gen *g, int32_t target_off)
+{
+    unsigned heat = (unsigned)(g->pc_off * 37 + (target_off >> 2)) % GEN_HEATS;
+    struct gen_stub *s;
+
+    x64_alu_mi(&g->c, ALU_SUB, false, gen_at(g, g->guest->heat + 4 * heat), 1);
+    s = gen_stub(g, GEN_STUB_HOT);
+    s->from = x64_jcc(&g->c, CC_S);
+    s->info = (target_off & 0xfff) | heat << 12;
+    s->disp = target_off & -4096;
+}
+
 /* To another page.  It needs no poll if it goes forwards, for then it closes no circle. */
 static void exit_far(struct gen *g, int32_t target_off, bool backward)
 {
@@ -38,6 +52,7 @@ static void exit_far(struct gen *g, int32_t target_off, bool backward)
 
     if (backward) {
         poll(g, target_off);
+        heat(g, target_off);
     }
     s = gen_stub(g, GEN_STUB_FAR);
     s->info = target_off;
@@ -60,7 +75,6 @@ static void exit_far(struct gen *g, int32_t target_off, bool backward)
 
 static void exit_jump(struct gen *g, int64_t target_off, bool backward)
 {
-    unsigned heat = (g->id ^ target_off >> 2) % GEN_HEATS;
     struct gen_stub *s;
 
     if (g->homes) {
@@ -72,10 +86,7 @@ static void exit_jump(struct gen *g, int64_t target_off, bool backward)
     }
     if (backward) {
         poll(g, target_off);
-        x64_alu_mi(&g->c, ALU_SUB, false, gen_at(g, g->guest->heat + 4 * heat), 1);
-        s = gen_stub(g, GEN_STUB_HOT);
-        s->from = x64_jcc(&g->c, CC_S);
-        s->info = target_off | heat << 12;
+        heat(g, target_off);
     }
     align_displacement(g, 1);
     s = gen_stub(g, GEN_STUB_EXIT);
@@ -211,6 +222,32 @@ void gen_jump_op(struct gen *g, const struct ir_op *p)
     gen_jump(g, p->k, cc);
 }
 
+/* From one page of a region to another: as exit_far(), but the jump that follows stays in it. */
+void gen_cross(struct gen *g, const struct ir_op *p)
+{
+    const struct gen_guest *gg = g->guest;
+    const struct gen_recipe *recipe;
+    struct gen_stub *s;
+
+    fp_flags_sync(g, p->f);
+    recipe = gen_flags_for_stub(g, p->f);
+    g->ef = 0;
+    g->logic = 0;
+    s = gen_stub(g, GEN_STUB_SIDE);
+    s->info = p->k;
+    s->poll = p->x;
+    s->sync_flags = s->has_recipe = recipe;
+    if (recipe) {
+        s->recipe = *recipe;
+    }
+    x64_load(&g->c, true, RAX, gen_at(g, gg->page_last));
+    x64_alu_rm(&g->c, ALU_CMP, true, RAX,
+               x64_at(R15, gg->link + 8 * g->homes->link[g->page][p->cc]));
+    s->from = x64_jcc(&g->c, CC_NE);
+    x64_alu_ri(&g->c, ALU_ADD, true, RAX, (int32_t)p->k & -4096);
+    x64_store(&g->c, true, gen_at(g, gg->page_last), RAX);
+}
+
 void gen_leave(struct gen *g, const struct ir_op *p)
 {
     switch (p->op) {
@@ -238,7 +275,7 @@ static void link(struct gen *g, uint32_t target_off, const uint8_t *jump)
     x64_call(&g->c, g->thunk[GEN_T_LINK]);
     x64_d(&g->c, target_off);
     x64_d(&g->c, g->c.p - jump);        /* from here back to the displacement */
-    x64_d(&g->c, g->id);
+    x64_d(&g->c, g->id + g->page);
 }
 
 static void store_target(struct gen *g, const struct gen_stub *s)
@@ -254,6 +291,7 @@ void gen_stub_emit(struct gen *g, struct gen_stub *s)
 {
     struct x64 *c = &g->c;
 
+    g->page = s->page;
     switch (s->kind) {
     case GEN_STUB_PAC:
         gen_pac_stub(g, s);
@@ -274,6 +312,9 @@ void gen_stub_emit(struct gen *g, struct gen_stub *s)
         break;
     case GEN_STUB_HOT:
         x64_patch(s->from, c->p);
+        if (s->disp) {
+            x64_alu_mi(c, ALU_ADD, true, gen_at(g, g->guest->page_last), s->disp);
+        }
         x64_mov_ri(c, RAX, s->info);
         x64_jmp_to(c, g->thunk[GEN_T_HOT]);
         break;

@@ -10,7 +10,9 @@
  * Regions.  A block has one entry; a region has places inside that are jumped to.  LABEL `k` is
  * such a place, JUMP goes there, JUMPC if the condition `c` holds (cc = 1: does not).  No value
  * lives across a LABEL: variables and flags (f = 0) are what connects its two sides.  What runs
- * into a LABEL from above ends with a JUMP to it.
+ * into a LABEL from above ends with a JUMP to it.  A region may have code of several pages, which
+ * have numbers; `cc` of a LABEL is that of its page.  CROSS goes over to page `cc` for a jump to
+ * offset `k` (signed) from the page it is in, or leaves if that is not mapped as it was.
  *
  * Ways out.  EXIT goes to offset `k` (signed) from the beginning of the page, EXITR to the address
  * `a`; x = 1 in an EXIT, k2 = 1 in an EXITC: backwards.
@@ -67,7 +69,7 @@ enum {
     o(V1, X) o(V2, X) o(V3, X) o(VCALL, X | S) \
     o(VI2F, X | S) o(VF2I, V | S) o(VFCMP, F | S) o(VFCCMP, F | U | S) \
     o(CALL, V | E) o(CALLC, V | C) o(CALLP, V) \
-    o(LABEL, J) o(JUMP, J) o(JUMPC, J) \
+    o(LABEL, J) o(JUMP, J) o(JUMPC, J) o(CROSS, E | U) \
     o(EXITC, E | U) o(EXIT, E | U) o(EXITR, E | U)
 
 enum ir_opcode {

@@ -43,7 +43,7 @@ static const uint8_t more_of[IR_OP_COUNT] = {
     [IR_VCONST] = WIDE, [IR_VLOW] = BYTES, [IR_V1] = PRIMITIVE, [IR_V2] = PRIMITIVE,
     [IR_V3] = PRIMITIVE, [IR_VCALL] = PRIMITIVE_CALLED, [IR_VI2F] = PRIMITIVE,
     [IR_VF2I] = PRIMITIVE, [IR_CALL] = HELPER, [IR_CALLC] = HELPER, [IR_CALLP] = HELPER,
-    [IR_EXITC] = TARGET_IF, [IR_EXIT] = TARGET, [IR_LABEL] = PLACE,
+    [IR_EXITC] = TARGET_IF, [IR_EXIT] = TARGET, [IR_CROSS] = TARGET, [IR_LABEL] = PLACE,
     [IR_JUMP] = PLACE, [IR_JUMPC] = PLACE_IF, [IR_VFCCMP] = CONDITION_NZCV,
 };
 
@@ -206,7 +206,8 @@ void ir_print_op(const struct ir *ir, unsigned i, const struct ir_names *names, 
         strbuf_add(out, "  in ");
         variable(out, p->hint);
     }
-    if ((attr & IR_A_EXACT) && p->op != IR_EXIT && p->op != IR_EXITC && p->op != IR_EXITR) {
+    if ((attr & IR_A_EXACT) && p->op != IR_EXIT && p->op != IR_EXITC && p->op != IR_EXITR &&
+        p->op != IR_CROSS) {
         strbuf_add(out, "  exact");
     }
     strbuf_add(out, "\n");
