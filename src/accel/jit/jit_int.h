@@ -120,8 +120,8 @@ struct jit_block *jit_cache_adopt(struct jit_cache *c, const struct jit_image *m
                                   unsigned mode, uint64_t seen);
 struct jit_block *jit_cache_find(struct jit_cache *c, uint64_t gpa, unsigned mode);
 struct jit_cache *jit_cache_ref(struct jit *jit);               /* the current one */
-/* Generates a region and puts it in the place of the block at its head.  `more_gpa`: of the pages in
- * from->more.  False: it does not fit; true also if nobody wants it any more. */
+/* Generates a region and puts it in the place of the block at its head.  `more_gpa`: of the pages
+ * in from->more.  False: it does not fit; true also if nobody wants it any more. */
 bool jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir *ir,
                           struct gen *gen, uint64_t gpa, const struct a64_block *from,
                           const uint64_t *more_gpa, uint64_t seen, uint64_t translate_ns);
@@ -172,7 +172,8 @@ const uint8_t *jit_stale(struct a64_cpu *cpu);  /* the same, from an invalid blo
 /* link.c: the number of the pair of pages (`to` by jit_pair_to()); 0: there are no more.  Under
  * the lock. */
 unsigned jit_pair_number(struct jit_cache *c, uint64_t from, uint64_t to, int32_t distance);
-/* The same as jit_next(), from a direct jump that is not linked; `behind_call` (run view): GEN_T_LINK. */
+/* The same as jit_next(), from a direct jump that is not linked; `behind_call` (run view): of
+ * GEN_T_LINK. */
 const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *behind_call);
 /* A counter of branches ran out: see GEN_T_HOT. */
 const uint8_t *jit_hot(struct a64_cpu *cpu, uint32_t what);

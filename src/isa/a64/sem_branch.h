@@ -32,8 +32,8 @@ SEM(cbnz)
     goto_rel_if(e, cmp(e, f.sf, CMP_NE, rd(e, f.rt), imm(e, 0)), (int64_t)f.imm19 * 4);
 }
 
-/* Is the bit set, or (`want` = 0) clear?  By a mask or as the sign where that fits an instruction of
- * most hosts. */
+/* Is the bit set, or (`want` = 0) clear?  By a mask or as the sign where that fits an instruction
+ * of most hosts. */
 static inline val bit_is(env *e, unsigned want, unsigned rt, unsigned bit)
 {
     val v = rd(e, rt), zero = imm(e, 0);

@@ -2,10 +2,11 @@
 /* struct a64_tlb: the software TLB of one vCPU, shared by the interpreter and the JIT.
  *
  * Shape.  A *set* is three direct-mapped tables (read, write, exec) of {tag, addend}: an access at
- * va is at host address va + addend if (va ^ tag) + bytes <= 4096.  Everything else (no translation,
- * MMIO, watched) has a tag that differs from all addresses of its place: one comparison decides
- * for the fast path.  Tags and addends are arrays of their own, with a place for each page of
- * 4 GiB, so that translated code finds both by the low 32 bits of va, shifted and nothing else.
+ * va is at host address va + addend if (va ^ tag) + bytes <= 4096.  Everything else (no
+ * translation, MMIO, watched) has a tag that differs from all addresses of its place: one
+ * comparison decides for the fast path.  Tags and addends are arrays of their own, with a place
+ * for each page of 4 GiB, so that translated code finds both by the low 32 bits of va, shifted and
+ * nothing else.
  *
  * Contexts.  There is a set per recent translation context, and a change of context only changes
  * the pointer `cur`: nothing is flushed at an exception, an ERET or a context switch.
@@ -211,8 +212,8 @@ void a64_tlb_drop_tables(struct a64_tlb *tlb);
 void a64_tlb_drop_gpa(struct a64_tlb *tlb, uint64_t gpa, bool keep_read);
 /* Forgets all code addresses (the code cache is about to be emptied). */
 void a64_tlb_drop_jumps(struct a64_tlb *tlb);
-/* The jumps of this number (1 … A64_TLB_LINKS - 1) from the page that ends at `from_last` to the one
- * of `to` need not be looked up while the translation of `to` is in the current set. */
+/* The jumps of this number (1 … A64_TLB_LINKS - 1) from the page that ends at `from_last` to the
+ * one of `to` need not be looked up while the translation of `to` is in the current set. */
 void a64_tlb_link(struct a64_tlb *tlb, unsigned number, uint64_t from_last, uint64_t to);
 
 static inline unsigned a64_tlb_index(uint64_t va, enum a64_tlb_table t)

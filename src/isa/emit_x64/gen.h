@@ -38,8 +38,8 @@
 /* The guest state as generated code sees it: offsets in it. */
 struct gen_guest {
     int32_t var[IR_VAR_N];
-    int32_t fpcr, fpsr, nzcv, pc, page_last, btype, poll, scratch, tlb, tlb_unpriv, ex_addr, ex_val, ex_size,
-            attention;
+    int32_t fpcr, fpsr, nzcv, pc, page_last, btype, poll, scratch, tlb, tlb_unpriv, attention;
+    int32_t ex_addr, ex_val, ex_size;
     int32_t read, write, jump;          /* from the TLB set: tags, 8 bytes each; jump cache */
     int32_t addends;                    /* from tags to addends */
     int32_t link;                       /* likewise, 8 bytes a number; number 0 is nobody's */
@@ -233,8 +233,9 @@ struct gen {
     } lit_use[GEN_LIT_USES_MAX];
 };
 
-/* Generates the block (homes = NULL) or region, which takes an id for each of its pages, at `code` (write view).  False: does not fit in
- * `room` bytes or the tables (translate fewer instructions). */
+/* Generates the block (homes = NULL) or region, which takes an id for each of its pages, at `code`
+ * (write view).  False: does not fit in `room` bytes or the tables (translate fewer
+ * instructions). */
 bool gen_block(struct gen *g, const struct ir *ir, const struct gen_homes *homes,
                const struct gen_guest *guest, const uint8_t *const *thunk, uint8_t *code,
                size_t room, unsigned pc_off, uint32_t id, struct gen_result *out);
@@ -280,8 +281,8 @@ bool gen_sat_native(unsigned vop, uint32_t arg);
 void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 bool gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
-enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_FAR, GEN_STUB_LOOKUP, GEN_STUB_LEAVE, GEN_STUB_VSLOW,
-       GEN_STUB_QC, GEN_STUB_HOT, GEN_STUB_SIDE, GEN_STUB_PAC };
+enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_FAR, GEN_STUB_LOOKUP, GEN_STUB_LEAVE,
+       GEN_STUB_VSLOW, GEN_STUB_QC, GEN_STUB_HOT, GEN_STUB_SIDE, GEN_STUB_PAC };
 /* gen_flags.c.  depend: would writing the variable lose flags?  keep: not from now on.  for_stub:
  * before EFLAGS are destroyed in the hot path; NULL: they are in memory.  emit: computes into
  * EFLAGS by way of RAX; returns whether the carry is inverted. */

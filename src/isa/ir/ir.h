@@ -88,8 +88,8 @@ enum ir_opcode {
 #undef C
 #undef J
 
-/* Comparison of CMP, in the numbering of the vocabulary (enum cmp_op); then whether a AND b is zero,
- * or is not. */
+/* Comparison of CMP, in the numbering of the vocabulary (enum cmp_op); then whether a AND b is
+ * zero, or is not. */
 enum ir_cmp { IR_EQ, IR_NE, IR_LTU, IR_GEU, IR_LTS, IR_GES, IR_ZERO, IR_NONZERO };
 
 struct ir_op {

@@ -119,7 +119,7 @@ static void extra(const struct ir *ir, const struct ir_op *p, const struct ir_na
     case FIELD:
         strbuf_add(out, " bits %u:%u", (unsigned)k + p->cc - 1, (unsigned)k);
         break;
-    case COMPARISON: strbuf_add(out, " %s", p->cc < sizeof(cmp) / sizeof(cmp[0]) ? cmp[p->cc] : "?"); break;
+    case COMPARISON: strbuf_add(out, " %s", p->cc <= IR_NONZERO ? cmp[p->cc] : "?"); break;
     case CONDITION: strbuf_add(out, " %s", conditions[p->cc & 15]); break;
     case CONDITION_NZCV:
         strbuf_add(out, " if %s else nzcv=%x%s", conditions[p->cc & 15],
@@ -153,7 +153,8 @@ static void extra(const struct ir *ir, const struct ir_op *p, const struct ir_na
         break;
     case TARGET: case TARGET_IF:
         strbuf_add(out, " %s%03x%s", (int64_t)k < 0 ? ".-" : ".",
-                   (unsigned)((int64_t)k < 0 ? -k : k), (p->op == IR_EXIT ? p->x : p->k2) ? " backwards" : "");
+                   (unsigned)((int64_t)k < 0 ? -k : k),
+                   (p->op == IR_EXITC ? p->k2 : p->x) ? " backwards" : "");
         if (p->op == IR_EXITC) {
             strbuf_add(out, p->cc ? " unless" : " if");
         }

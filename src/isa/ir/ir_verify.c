@@ -26,7 +26,8 @@ static const char operands[IR_OP_COUNT][4] = {
     [IR_V1] = "x--", [IR_V2] = "xx-", [IR_V3] = "xxx", [IR_VCALL] = "xXX", [IR_VI2F] = "v--",
     [IR_VF2I] = "x--", [IR_VFCMP] = "xX-", [IR_VFCCMP] = "xX-", [IR_CALL] = "VVV",
     [IR_CALLC] = "VVV", [IR_CALLP] = "VVV", [IR_LABEL] = "---", [IR_JUMP] = "---",
-    [IR_JUMPC] = "--v", [IR_CROSS] = "---", [IR_EXITC] = "--v", [IR_EXIT] = "---", [IR_EXITR] = "v--",
+    [IR_JUMPC] = "--v", [IR_CROSS] = "---", [IR_EXITC] = "--v", [IR_EXIT] = "---",
+    [IR_EXITR] = "v--",
 };
 
 struct check {
