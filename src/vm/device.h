@@ -10,7 +10,8 @@
  * The dispatcher takes a device's lock around register hooks; reset, save and load take it;
  * callbacks from the host (backends, posted work) must take it themselves with device_lock().
  * While holding it a device may set interrupts, arm timers, use guest memory and call backends;
- * backends and interrupt controllers do not call back on the same thread. */
+ * backends and interrupt controllers do not call back on the same thread.  A hook may let go of
+ * the lock and take it again before it returns. */
 #pragma once
 #include "base/thread.h"
 #include "pando/device.h"
@@ -59,6 +60,8 @@ struct device_host {
     struct device *parent;          /* what it is plugged into, or NULL */
     const struct device_bus *bus;   /* set by the parent's plug hook, or NULL */
     void *bus_data;
+    unsigned initiator;             /* the vCPU whose access is being dispatched, with the lock
+                                     * held; not for REG_QUICK */
     char id[DEVICE_ID_MAX];
 
     /* private to vm/ */

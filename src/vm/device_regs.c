@@ -100,7 +100,7 @@ bool device_map_build(struct device *d, unsigned n, struct err *e)
     struct device_map *m;
 
     for (r = region->regs; r && r->size; r++) {
-        while ((r->off | r->size) & (granule - 1)) {
+        while ((r->off | (is_window(r) ? r->count : r->size)) & (granule - 1)) {
             granule >>= 1;
         }
     }
@@ -284,12 +284,11 @@ static inline uint64_t slot_value(const struct device_map *m, const struct slot 
 }
 
 static __attribute__((noinline)) uint64_t map_read_any(struct device_map *m, uint64_t off,
-                                                       unsigned size)
+                                                       unsigned size, unsigned vcpu)
 {
     struct device *d = m->dev;
     struct reg_at at;
     uint64_t v = 0;
-
 
     if (!reg_find(m, off, size, &at)) {
         no_register(m, "read", off, size);
@@ -297,10 +296,12 @@ static __attribute__((noinline)) uint64_t map_read_any(struct device_map *m, uin
     }
     if (at.reg->rd || at.reg->field_size) {
         mutex_lock(m->lock);
+        d->host->initiator = vcpu;
         v = reg_value(d, &at) >> at.byte * 8;
         mutex_unlock(m->lock);
     } else if (at.reg->window_rd) {
         mutex_lock(m->lock);
+        d->host->initiator = vcpu;
         v = DEVICE_HOOK(d, "in a read of", at.reg->name, at.reg->window_rd, d, at.byte, size);
         mutex_unlock(m->lock);
     } else {
@@ -319,9 +320,10 @@ static uint64_t map_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
     uint64_t v;
 
     if (!s || !(s->plain || s->reg->rd)) {
-        return map_read_any(m, off, size);
+        return map_read_any(m, off, size, vcpu);
     }
     mutex_lock(m->lock);
+    m->dev->host->initiator = vcpu;
     v = slot_value(m, s);
     mutex_unlock(m->lock);
     return v;
@@ -363,12 +365,14 @@ static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsign
     trace(m, TO_DEVICE, at.reg->name, off, size, v);
     if (at.reg->window_wr) {
         mutex_lock(m->lock);
+        d->host->initiator = vcpu;
         DEVICE_HOOK(d, "in a write of", at.reg->name, at.reg->window_wr, d, at.byte, size, v);
         mutex_unlock(m->lock);
     } else if (at.reg->flags & REG_UNLOCKED) {
         DEVICE_HOOK(d, "in a write of", at.reg->name, at.reg->wr, d, at.i, v);
     } else if (at.reg->wr || (at.reg->field_size && at.reg->wmask)) {
         mutex_lock(m->lock);
+        d->host->initiator = vcpu;
         reg_write(d, &at, size, v);
         mutex_unlock(m->lock);
     } else if (!(at.reg->flags & REG_QUIET)) {
@@ -450,6 +454,7 @@ static uint64_t region_read(void *ctx, uint64_t off, unsigned size, unsigned vcp
     uint64_t v = 0;
 
     mutex_lock(m->lock);
+    d->host->initiator = vcpu;
     if (d->cls->region_rd) {
         v = DEVICE_HOOK(d, "in a read of", map_name(m), d->cls->region_rd, d, n, off, size);
     }
@@ -468,6 +473,7 @@ static void region_write(void *ctx, uint64_t off, unsigned size, uint64_t v, uns
     v &= bytes_mask(size);
     trace(m, TO_DEVICE, map_name(m), off, size, v);
     mutex_lock(m->lock);
+    d->host->initiator = vcpu;
     if (d->cls->region_wr) {
         DEVICE_HOOK(d, "in a write of", map_name(m), d->cls->region_wr, d, n, off, size, v);
     }

@@ -85,8 +85,11 @@ void device_timer_arm(struct device_timer *t, int64_t deadline_ns)
 
 void device_timer_cancel(struct device_timer *t)
 {
-    t->is_armed = false;
-    vm_timer_cancel(&t->timer);
+    /* Mostly it is not armed: then this saves two locks. */
+    if (t->is_armed) {
+        t->is_armed = false;
+        vm_timer_cancel(&t->timer);
+    }
 }
 
 bool device_timer_is_armed(const struct device_timer *t)

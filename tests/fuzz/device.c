@@ -3,7 +3,8 @@
  *
  * What is known of a device from its class is used to be nasty to it: accesses to the registers of
  * its table, chains in the rings of its virtqueues, back ends that do everything at the wrong time,
- * guest time that jumps, resets, and saved states with wrong bytes.  DEVICE is a class or the path
+ * guest time that jumps, resets, and saved states with wrong bytes; of the parts of a processor also
+ * its system registers, wires, and messages as from a broken sender.  DEVICE is a class or the path
  * of a plug-in; without any, each class has its turn, virtio devices with both versions of the
  * transport.  The device has to survive, to save and load its state, and to work after a reset.
  * The seed is printed, and does the same again. */
@@ -13,6 +14,8 @@
 #include "base/mono.h"
 #include "base/prng.h"
 #include "dev/devices.h"
+#include "dev/intc/gicv2.h"
+#include "dev/timer/arm_timer.h"
 #include "dev/virtio/mmio.h"
 #include "harness.h"
 #include "mem/space.h"
@@ -68,6 +71,85 @@ static void poke(struct fuzz *f, uint64_t g, uint64_t size, const struct device_
         mem_mmio_read(f->b->vm->mem, g + off, bytes, MEM_VCPU_NONE, &v);
         CHECK(bytes == 8 || v >> bytes * 8 == 0, "%s, seed 0x%llx", f->what,
               (unsigned long long)f->seed);
+    }
+}
+
+/* ---- the processor's side ------------------------------------------------------------------ */
+
+static struct irq_msg random_message(struct fuzz *f, unsigned kinds)
+{
+    return (struct irq_msg){
+        .to = prng_below(&f->r, 2) ? IRQ_MSG_TO_DISTRIBUTOR : prng_below(&f->r, BENCH_CPUS_N),
+        .from = prng_below(&f->r, 3) ? prng_below(&f->r, BENCH_CPUS_N + 1)
+                                     : IRQ_MSG_TO_DISTRIBUTOR,
+        .kind = prng_below(&f->r, kinds) | (prng_below(&f->r, 9) ? 0 : 1u << 16),
+        .a = prng_below(&f->r, 3) ? prng_below(&f->r, 100) : prng_u64(&f->r),
+        .b = prng_u64(&f->r),
+    };
+}
+
+static void gicv3_side(struct fuzz *f)
+{
+    struct device *cpu = f->b->gicv3_cpu[prng_below(&f->r, BENCH_CPUS_N)];
+    uint32_t enc = 3u << 14 | 12u << 7 | (8 + prng_below(&f->r, 5)) << 3 | prng_below(&f->r, 8);
+    struct irq_msg m = random_message(f, 12);
+    struct irq wire;
+    uint64_t v;
+
+    switch (prng_below(&f->r, 5)) {
+    case 0:
+        gicv3_cpu_sysreg_write(cpu, enc, prng_u64(&f->r));
+        break;
+    case 1:
+        gicv3_cpu_sysreg_read(cpu, enc, &v);
+        break;
+    case 2:
+        f->b->sink.send(f->b->sink.ctx, &m);
+        break;
+    case 3:
+        wire = gicv3_dist_irq(f->b->gicv3_dist, 32 + prng_below(&f->r, 64));
+        irq_set(&wire, prng_below(&f->r, 2));
+        break;
+    case 4:
+        wire = gicv3_cpu_irq(cpu, 16 + prng_below(&f->r, 16));
+        irq_set(&wire, prng_below(&f->r, 2));
+        break;
+    }
+}
+
+static void gicv2_side(struct fuzz *f)
+{
+    struct irq_msg m = random_message(f, 12);
+    struct irq wire = prng_below(&f->r, 2) ? gicv2_irq(f->d, 32 + prng_below(&f->r, 256))
+                                           : gicv2_ppi(f->d, 0, 16 + prng_below(&f->r, 16));
+
+    m.kind |= 0x200;
+    gicv2_message(f->d, &m);
+    irq_set(&wire, prng_below(&f->r, 2));
+}
+
+static void timer_side(struct fuzz *f)
+{
+    uint32_t enc = 3u << 14 | 3u << 11 | 14u << 7 | prng_below(&f->r, 4) << 3 |
+                   prng_below(&f->r, 8);
+    uint64_t v = prng_below(&f->r, 2) ? prng_u64(&f->r) : prng_below(&f->r, 8);
+
+    if (prng_below(&f->r, 2)) {
+        arm_timer_sysreg_write(f->d, enc, v);
+    } else {
+        arm_timer_sysreg_read(f->d, enc, &v);
+    }
+    bench_advance(f->b, prng_below(&f->r, NS_PER_S));
+}
+
+static void processor_side(struct fuzz *f)
+{
+    if (f->b->gicv3_dist) {
+        gicv3_side(f);
+    } else if (f->d->cls == &gicv2_class) {
+        gicv2_side(f);
+    } else if (f->d->cls == &arm_timer_class) {
+        timer_side(f);
     }
 }
 
@@ -213,9 +295,13 @@ static void virtio_round(struct fuzz *f, bool legacy)
 static void register_round(struct fuzz *f)
 {
     for (unsigned i = 0; i < STEPS_A_ROUND; i++) {
-        unsigned n = prng_below(&f->r, device_regions_n(f->d));
+        unsigned regions_n = device_regions_n(f->d);
+        unsigned n = regions_n ? prng_below(&f->r, regions_n) : 0;
 
-        poke(f, f->gpa[n], device_region_size(f->d, n), f->d->cls->regions[n].regs);
+        if (regions_n) {
+            poke(f, f->gpa[n], device_region_size(f->d, n), f->d->cls->regions[n].regs);
+        }
+        processor_side(f);
         if (prng_below(&f->r, 8) == 0) {
             host_side(f);
         }
@@ -272,6 +358,16 @@ static void plug_ports(struct fuzz *f)
     }
 }
 
+/* A part of a GICv3, joined to the others. */
+static void add_gicv3(struct fuzz *f, const struct device_class *cls)
+{
+    uint64_t gpa[1 + BENCH_CPUS_N];
+
+    bench_add_gicv3(f->b, gpa);
+    f->d = cls == &gicv3_dist_class ? f->b->gicv3_dist : f->b->gicv3_cpu[0];
+    f->gpa[0] = cls == &gicv3_dist_class ? gpa[0] : gpa[1];
+}
+
 static void fuzz_class(struct fuzz *f, const struct device_class *cls, const char *options,
                        bool legacy)
 {
@@ -289,6 +385,8 @@ static void fuzz_class(struct fuzz *f, const struct device_class *cls, const cha
     if (is_virtio) {
         f->d = bench_add_virtio(f->b, f->what, all, legacy, &f->gpa[0], &irq);
         plug_ports(f);
+    } else if (cls == &gicv3_dist_class || cls == &gicv3_cpu_class) {
+        add_gicv3(f, cls);
     } else {
         f->d = bench_add(f->b, cls, all, &f->gpa[0], &irq);
     }

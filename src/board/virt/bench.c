@@ -13,7 +13,7 @@ _Static_assert(VIRT_SPI_LINES_N == VIRT_SPIS_N, "virt.h says how many there are"
 
 struct device *virt_device_at(struct virt *b, unsigned i)
 {
-    struct device **const list[] = { b->fixed, b->flash, b->transport, b->plugged };
+    struct device *const *const list[] = { b->fixed, b->flash, b->transport, b->plugged };
     const unsigned n[] = { ARRAY_LEN(b->fixed), ARRAY_LEN(b->flash), ARRAY_LEN(b->transport),
                            b->plugged_n };
 
@@ -22,6 +22,11 @@ struct device *virt_device_at(struct virt *b, unsigned i)
             if (list[k][j] && i-- == 0) {
                 return list[k][j];
             }
+        }
+    }
+    for (unsigned k = 0; k < virt_intc_n(b); k++) {
+        if (virt_intc_at(b, k) && i-- == 0) {
+            return virt_intc_at(b, k);
         }
     }
     return NULL;

@@ -36,12 +36,6 @@ static const struct virt_fixed_device fixed[] = {
 };
 _Static_assert(ARRAY_LEN(fixed) <= VIRT_FIXED_DEVICES_MAX, "struct virt has room for each");
 
-static struct device_env device_env(const struct virt *b, const struct virt_config *c)
-{
-    return (struct device_env){ .mem = b->vm->mem, .clock = b->vm->clock, .loop = b->vm->loop,
-                                .trace = c->trace };
-}
-
 /* With the options that -global gives to all of the class; NULL only when there is no memory.  The
  * caller frees it, also when an option was wrong. */
 static struct device *make(const struct virt_config *c, const struct device_class *cls,
@@ -63,7 +57,7 @@ static struct device *make(const struct virt_config *c, const struct device_clas
 static bool build_fixed(struct virt *b, const struct virt_config *c, unsigned n, struct err *e)
 {
     const struct virt_fixed_device *f = &fixed[n];
-    struct device_env env = device_env(b, c);
+    struct device_env env = virt_device_env(b);
     bool ok;
     struct device *d = b->fixed[n] = make(c, device_class_find(f->cls), NULL, &ok, e);
 
@@ -87,7 +81,7 @@ static bool build_fixed(struct virt *b, const struct virt_config *c, unsigned n,
 /* Firmware is in the first one: from a drive, or loaded for -bios. */
 static bool build_flash(struct virt *b, const struct virt_config *c, unsigned n, struct err *e)
 {
-    struct device_env env = device_env(b, c);
+    struct device_env env = virt_device_env(b);
     bool ok;
     struct device *d = b->flash[n] = make(c, &cfi_flash_class, NULL, &ok, e);
 
@@ -101,7 +95,7 @@ static bool build_flash(struct virt *b, const struct virt_config *c, unsigned n,
 static bool build_transport(struct virt *b, const struct virt_config *c, unsigned n,
                             struct err *e)
 {
-    struct device_env env = device_env(b, c);
+    struct device_env env = virt_device_env(b);
     bool ok;
     struct device *d = b->transport[n] = make(c, &virtio_mmio_class, NULL, &ok, e);
 
@@ -187,7 +181,7 @@ static bool build_user_device(struct virt *b, const struct virt_config *c, const
 {
     const char *name = opts_str(o, "driver", "");
     const struct device_class *cls = device_class_open(name, e);
-    struct device_env env = device_env(b, c);
+    struct device_env env = virt_device_env(b);
     bool ok = false;
     struct device *d = cls ? make(c, cls, opts_str(o, "id", NULL), &ok, e) : NULL;
 

@@ -8,8 +8,6 @@
 #include "mem/space.h"
 #include "vm/vm.h"
 
-#include <stdlib.h>
-
 /* ---- messages and lines ---- */
 
 void virt_irq_deliver(struct virt *b, const struct irq_msg *m)
@@ -30,17 +28,17 @@ static void send_direct(void *ctx, const struct irq_msg *m)
     virt_irq_deliver(ctx, m);
 }
 
-static void set_cpu_line(void *ctx, bool is_fiq, bool level)
+/* `n` is an enum vcpu_line. */
+static void set_cpu_line(void *ctx, unsigned n, bool level)
 {
-    struct virt_cpu *p = ctx;
-    struct vcpu *v = &p->board->vm->vcpu[p->index];
+    struct vcpu *v = ctx;
 
-    v->ops->set_line(v, is_fiq ? VCPU_FIQ : VCPU_IRQ, level);
+    v->ops->set_line(v, n, level);
 }
 
-static void set_cpu_line_v2(void *ctx, unsigned cpu, bool is_fiq, bool level)
+static struct irq cpu_line(struct virt *b, unsigned cpu, enum vcpu_line line)
 {
-    set_cpu_line(&((struct virt *)ctx)->cpu[cpu], is_fiq, level);
+    return (struct irq){ .set = set_cpu_line, .ctx = &b->vm->vcpu[cpu], .n = line };
 }
 
 struct irq virt_spi(struct virt *b, unsigned spi)
@@ -58,22 +56,24 @@ static bool build_redist(struct virt *b, const struct virt_config *c, unsigned n
     uint64_t base = virt_config_redist_base(c, n);
     bool is_last = n == c->cpus_n - 1 ||
                    virt_config_redist_base(c, n + 1) != base + GICV3_REDIST_BYTES;
-    struct virt_cpu *p = &b->cpu[n];
-    const struct mmio_ops *ops = &gicv3_redist_mmio;
+    struct device_env env = virt_device_env(b);
+    const struct mmio_ops *ops;
+    struct device *d;
     void *ctx;
 
     if (!virt_is_local(b, n)) {
-        if (!b->hosting.redist_mmio || !b->hosting.redist_mmio(b->hosting.ctx, n, &ops, &ctx)) {
-            return true;
-        }
-    } else {
-        p->gicv3 = gicv3_cpu_new(n, is_last, &b->topology, &b->vm->irq_sink, set_cpu_line, p, e);
-        ctx = p->gicv3;
-        if (!ctx) {
-            return false;
-        }
+        return !b->hosting.redist_mmio ||
+               !b->hosting.redist_mmio(b->hosting.ctx, n, &ops, &ctx) ||
+               mem_space_add_mmio(b->vm->mem, base, GICV3_REDIST_BYTES, ops, ctx, "gicv3-redist",
+                                  e);
     }
-    return mem_space_add_mmio(b->vm->mem, base, GICV3_REDIST_BYTES, ops, ctx, "gicv3-redist", e);
+    d = b->cpu[n].gicv3 = gicv3_cpu_new(n, is_last, &b->topology, &b->vm->irq_sink, &env, e);
+    if (!d) {
+        return false;
+    }
+    device_connect_irq(d, GICV3_CPU_IRQ, cpu_line(b, n, VCPU_IRQ));
+    device_connect_irq(d, GICV3_CPU_FIQ, cpu_line(b, n, VCPU_FIQ));
+    return device_map_region(d, 0, base, e);
 }
 
 /* With GICv2, PPIs go to where all of the GIC is. */
@@ -99,17 +99,20 @@ static struct irq ppi(struct virt *b, unsigned n, unsigned intid)
 
 static bool build_timer(struct virt *b, unsigned n, struct err *e)
 {
-    struct irq irq[ARM_TIMER_COUNT] = {
-        [ARM_TIMER_PHYS] = ppi(b, n, VIRT_PPI_PHYS_TIMER),
-        [ARM_TIMER_VIRT] = ppi(b, n, VIRT_PPI_VIRT_TIMER),
-    };
+    struct device_env env = virt_device_env(b);
+    struct device *d = b->cpu[n].timer = arm_timer_new(n, &env, e);
 
-    b->cpu[n].timer = arm_timer_new(b->vm->clock, irq, e);
-    return b->cpu[n].timer;
+    if (d) {
+        device_connect_irq(d, ARM_TIMER_PHYS, ppi(b, n, VIRT_PPI_PHYS_TIMER));
+        device_connect_irq(d, ARM_TIMER_VIRT, ppi(b, n, VIRT_PPI_VIRT_TIMER));
+    }
+    return d;
 }
 
 static bool build_gicv3(struct virt *b, const struct virt_config *c, struct err *e)
 {
+    struct device_env env = virt_device_env(b);
+
     for (unsigned i = 0; i < c->cpus_n; i++) {
         if (!build_redist(b, c, i, e)) {
             return false;
@@ -118,22 +121,24 @@ static bool build_gicv3(struct virt *b, const struct virt_config *c, struct err 
     if (!b->is_root) {
         return true;
     }
-    b->gicv3 = gicv3_dist_new(32 + VIRT_SPIS_N, &b->topology, &b->vm->irq_sink, e);
-    return b->gicv3 && mem_space_add_mmio(b->vm->mem, VIRT_GICD_BASE, GICV3_DIST_BYTES,
-                                          &gicv3_dist_mmio, b->gicv3, "gicv3-dist", e);
+    b->gicv3 = gicv3_dist_new(32 + VIRT_SPIS_N, &b->topology, &b->vm->irq_sink, &env, e);
+    return b->gicv3 && device_map_region(b->gicv3, 0, VIRT_GICD_BASE, e);
 }
 
 static bool build_gicv2(struct virt *b, const struct virt_config *c, struct err *e)
 {
+    struct device_env env = virt_device_env(b);
+
     if (!b->is_root) {
         return true;
     }
-    b->gicv2 = gicv2_new(GICV2_SPI_FIRST + VIRT_SPIS_N, c->cpus_n, set_cpu_line_v2, b, e);
-    return b->gicv2 &&
-           mem_space_add_mmio(b->vm->mem, VIRT_GICD_BASE, VIRT_GICD_BYTES, &gicv2_dist_mmio,
-                              b->gicv2, "gicv2-dist", e) &&
-           mem_space_add_mmio(b->vm->mem, VIRT_GICC_BASE, VIRT_GICC_BYTES, &gicv2_cpu_mmio,
-                              b->gicv2, "gicv2-cpu", e);
+    b->gicv2 = gicv2_new(GICV2_SPI_FIRST + VIRT_SPIS_N, c->cpus_n, &env, e);
+    for (unsigned i = 0; b->gicv2 && i < c->cpus_n; i++) {
+        device_connect_irq(b->gicv2, GICV2_OUTPUT(i, false), cpu_line(b, i, VCPU_IRQ));
+        device_connect_irq(b->gicv2, GICV2_OUTPUT(i, true), cpu_line(b, i, VCPU_FIQ));
+    }
+    return b->gicv2 && device_map_region(b->gicv2, 0, VIRT_GICD_BASE, e) &&
+           device_map_region(b->gicv2, 1, VIRT_GICC_BASE, e);
 }
 
 bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e)
@@ -159,32 +164,36 @@ bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e)
     return true;
 }
 
+/* Timers before what they are wired to, and a distributor last: in this order it can be loaded. */
+struct device *virt_intc_at(struct virt *b, unsigned i)
+{
+    struct device *const machine[] = { b->gicv3, b->gicv2 };
+    unsigned n = b->vm->vcpus_n;
+
+    return i < n ? b->cpu[i].timer : i < 2 * n ? b->cpu[i - n].gicv3 :
+           i < virt_intc_n(b) ? machine[i - 2 * n] : NULL;
+}
+
+unsigned virt_intc_n(const struct virt *b)
+{
+    return 2 * b->vm->vcpus_n + 2;
+}
+
 void virt_intc_reset(struct virt *b)
 {
-    for (unsigned i = 0; i < b->vm->vcpus_n; i++) {
-        if (b->cpu[i].gicv3) {
-            gicv3_cpu_reset(b->cpu[i].gicv3);
+    b->topology.epoch++;
+    for (unsigned i = 0; i < virt_intc_n(b); i++) {
+        if (virt_intc_at(b, i)) {
+            device_reset(virt_intc_at(b, i));
         }
-        if (b->cpu[i].timer) {
-            arm_timer_reset(b->cpu[i].timer);
-        }
-    }
-    if (b->gicv3) {
-        gicv3_dist_reset(b->gicv3);
-    }
-    if (b->gicv2) {
-        gicv2_reset(b->gicv2);
     }
 }
 
 void virt_intc_free(struct virt *b)
 {
-    for (unsigned i = 0; i < b->vm->vcpus_n; i++) {
-        arm_timer_free(b->cpu[i].timer);
-        gicv3_cpu_free(b->cpu[i].gicv3);
+    for (unsigned i = 0; i < virt_intc_n(b); i++) {
+        device_free(virt_intc_at(b, i));
     }
-    gicv3_dist_free(b->gicv3);
-    gicv2_free(b->gicv2);
     if (b->joins_parts) {
         b->vm->irq_sink = (struct irq_sink){ 0 };
     }
@@ -219,7 +228,7 @@ bool virt_vcpu_sysreg_write(struct virt *b, unsigned n, uint32_t enc, uint64_t v
     return p->gicv3 && gicv3_cpu_sysreg_write(p->gicv3, enc, v);
 }
 
-struct arm_timer *virt_vcpu_timer(struct virt *b, unsigned n)
+struct device *virt_vcpu_timer(struct virt *b, unsigned n)
 {
     return b->cpu[n].timer;
 }
@@ -229,5 +238,5 @@ void virt_vcpu_power_on_reset(struct virt *b, unsigned n)
     if (b->cpu[n].gicv3) {
         gicv3_cpu_reset_interface(b->cpu[n].gicv3);
     }
-    arm_timer_reset(b->cpu[n].timer);
+    device_reset(b->cpu[n].timer);
 }

@@ -18,7 +18,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct arm_timer;
 struct device;
 struct device_finder;
 struct err;
@@ -116,7 +115,7 @@ void virt_press_power_key(struct virt *b);
 
 /* ---- for a test bench: root ------------------------------------------------------------------ */
 
-/* The i-th device of the machine (not the interrupt controller); NULL: past the last. */
+/* The i-th device of the machine, what drives wires before what they go to; NULL: past the last. */
 struct device *virt_device_at(struct virt *b, unsigned i);
 /* What a path of QEMU's object tree means here: also our ids by themselves ("pl061", that of a
  * -device), /machine/peripheral/ID, /machine/peripheral-anon/device[N] (the N-th -device without an
@@ -141,7 +140,7 @@ bool virt_device_input_set(struct device *d, unsigned pin, bool level);
 bool virt_vcpu_sysreg_read(struct virt *b, unsigned n, uint32_t enc, uint64_t *v);
 bool virt_vcpu_sysreg_write(struct virt *b, unsigned n, uint32_t enc, uint64_t v);
 /* For the counters' fast path (dev/timer/arm_timer.h). */
-struct arm_timer *virt_vcpu_timer(struct virt *b, unsigned n);
+struct device *virt_vcpu_timer(struct virt *b, unsigned n);
 
 enum virt_firmware {
     VIRT_FIRMWARE_NONE,     /* not a firmware call of this machine: UNDEFINED */

@@ -11,19 +11,18 @@
 #include "board/virt/virt.h"
 #include "dev/intc/gicv3.h"
 #include "vm/device.h"
+#include "vm/vm.h"
 
 #include <stddef.h>
 
-struct arm_timer;
 struct err;
-struct gicv2;
 
 /* Of one vCPU; what is NULL is somewhere else. */
 struct virt_cpu {
     struct virt *board;
     unsigned index;
-    struct gicv3_cpu *gicv3;
-    struct arm_timer *timer;
+    struct device *gicv3;               /* of gicv3_cpu_class */
+    struct device *timer;
 };
 
 #define VIRT_FIXED_DEVICES_MAX 8
@@ -39,8 +38,7 @@ struct virt {
     uint64_t mpidr[VIRT_CPUS_MAX];
     struct gicv3_topology topology;
     struct virt_cpu cpu[VIRT_CPUS_MAX];
-    struct gicv3_dist *gicv3;           /* root only, one of the two */
-    struct gicv2 *gicv2;
+    struct device *gicv3, *gicv2;       /* root only, one of the two */
 
     /* Root only */
     struct device *fixed[VIRT_FIXED_DEVICES_MAX];   /* as the table in devices.c */
@@ -58,6 +56,12 @@ static inline bool virt_is_local(const struct virt *b, unsigned n)
     return !b->hosting.vcpu_is_local || b->hosting.vcpu_is_local(b->hosting.ctx, n);
 }
 
+static inline struct device_env virt_device_env(const struct virt *b)
+{
+    return (struct device_env){ .mem = b->vm->mem, .clock = b->vm->clock, .loop = b->vm->loop,
+                                .trace = b->trace };
+}
+
 /* config.c: where frame pairs of redistributors beyond the first 123 are. */
 uint64_t virt_config_high_gicr(const struct virt_config *c);
 
@@ -65,6 +69,9 @@ uint64_t virt_config_high_gicr(const struct virt_config *c);
 bool virt_intc_build(struct virt *b, const struct virt_config *c, struct err *e);
 void virt_intc_reset(struct virt *b);
 void virt_intc_free(struct virt *b);
+/* Its parts that are here, and the timers, from 0 to virt_intc_n(); NULL: there is none. */
+struct device *virt_intc_at(struct virt *b, unsigned i);
+unsigned virt_intc_n(const struct virt *b);
 struct irq virt_spi(struct virt *b, unsigned spi);      /* root */
 
 /* devices.c: root */

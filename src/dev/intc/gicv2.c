@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GICv2: IHI 0048B, chapters 3 (handling and priorities) and 4 (registers). */
+/* GICv2: IHI 0048B, chapters 3 (handling and priorities) and 4 (registers).
+ *
+ * House: devices: a part of the processor: its registers are banked by the vCPU that accesses
+ * them, and it is given messages. */
 #include "dev/intc/gicv2.h"
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/log.h"
-#include "base/thread.h"
-#include "mem/space.h"
+#include "vm/device.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define WORDS 32
@@ -23,6 +23,7 @@
 
 enum { ENABLE_GRP0 = 1, ENABLE_GRP1 = 2 };                      /* GICD_CTLR, GICC_CTLR */
 enum { ACK_CTL = 1 << 2, FIQ_EN = 1 << 3, CBPR = 1 << 4, EOI_MODE = 1 << 9 };   /* GICC_CTLR */
+#define GICC_CTLR_MASK (ENABLE_GRP0 | ENABLE_GRP1 | ACK_CTL | FIQ_EN | CBPR | EOI_MODE)
 
 /* One bit for each interrupt; SGIs and PPIs are each CPU's own. */
 struct bits {
@@ -40,10 +41,8 @@ struct cpu_if {
 };
 
 struct gicv2 {
-    struct mutex lock;
-    unsigned intids_n, cpus_n;
-    void (*line)(void *ctx, unsigned cpu, bool is_fiq, bool level);
-    void *line_ctx;
+    struct device dev;
+    uint32_t intids_n, cpus_n;  /* options */
     bool sending, again;        /* a thread tells CPUs their lines; it must look once more */
     uint32_t ctlr;
     struct bits group, enabled, latch, level, active, edge;
@@ -52,6 +51,11 @@ struct gicv2 {
     uint32_t targets[GICV2_CPUS_MAX][WORDS];    /* the same by CPU */
     struct cpu_if cpu[GICV2_CPUS_MAX];
 };
+
+static struct gicv2 *from(struct device *d)
+{
+    return (struct gicv2 *)d;   /* the first member */
+}
 
 static uint32_t *word(struct bits *b, unsigned cpu, unsigned w)
 {
@@ -151,15 +155,15 @@ static void tell(struct gicv2 *g, unsigned cpu)
         unsigned bit = change & 1 ? 1 : 2;
         c->lines_told ^= bit;
         bool level = c->lines_told & bit;
-        mutex_unlock(&g->lock);
-        g->line(g->line_ctx, cpu, bit == 2, level);
-        mutex_lock(&g->lock);
+        mutex_unlock(g->dev.host->lock);
+        irq_set(&g->dev.host->irq[GICV2_OUTPUT(cpu, bit == 2)], level);
+        mutex_lock(g->dev.host->lock);
     }
 }
 
-/* Unlocks, after all CPUs know what has changed for them.  One thread at a time tells them;
- * others that come meanwhile leave it to that one. */
-static void update_unlock(struct gicv2 *g)
+/* All CPUs know afterwards what has changed for them; the lock is let go of meanwhile.  One thread
+ * at a time tells them; others that come meanwhile leave it to that one. */
+static void update(struct gicv2 *g)
 {
     g->again = true;
     if (!g->sending) {
@@ -172,23 +176,21 @@ static void update_unlock(struct gicv2 *g)
         }
         g->sending = false;
     }
-    mutex_unlock(&g->lock);
 }
 
 /* ---- wires ---- */
 
 static void set_level(struct gicv2 *g, unsigned cpu, unsigned intid, bool level)
 {
-    mutex_lock(&g->lock);
-    if (bit_get(&g->level, cpu, intid) == level) {
-        mutex_unlock(&g->lock);
-        return;
+    mutex_lock(g->dev.host->lock);
+    if (bit_get(&g->level, cpu, intid) != level) {
+        bit_set(&g->level, cpu, intid, level);
+        if (level && bit_get(&g->edge, cpu, intid)) {
+            bit_set(&g->latch, cpu, intid, true);
+        }
+        update(g);
     }
-    bit_set(&g->level, cpu, intid, level);
-    if (level && bit_get(&g->edge, cpu, intid)) {
-        bit_set(&g->latch, cpu, intid, true);
-    }
-    update_unlock(g);
+    mutex_unlock(g->dev.host->lock);
 }
 
 static void set_wire(void *ctx, unsigned n, bool level)
@@ -196,14 +198,14 @@ static void set_wire(void *ctx, unsigned n, bool level)
     set_level(ctx, n >> 16, n & 0xffff, level);
 }
 
-struct irq gicv2_irq(struct gicv2 *g, unsigned intid)
+struct irq gicv2_irq(struct device *d, unsigned intid)
 {
-    return (struct irq){ .set = set_wire, .ctx = g, .n = intid };
+    return (struct irq){ .set = set_wire, .ctx = from(d), .n = intid };
 }
 
-struct irq gicv2_ppi(struct gicv2 *g, unsigned cpu, unsigned intid)
+struct irq gicv2_ppi(struct device *d, unsigned cpu, unsigned intid)
 {
-    return (struct irq){ .set = set_wire, .ctx = g, .n = cpu << 16 | intid };
+    return (struct irq){ .set = set_wire, .ctx = from(d), .n = cpu << 16 | intid };
 }
 
 struct irq_msg gicv2_ppi_message(unsigned cpu, unsigned intid, bool level)
@@ -212,8 +214,10 @@ struct irq_msg gicv2_ppi_message(unsigned cpu, unsigned intid, bool level)
                              .a = intid, .b = level };
 }
 
-void gicv2_message(struct gicv2 *g, const struct irq_msg *m)
+void gicv2_message(struct device *d, const struct irq_msg *m)
 {
+    struct gicv2 *g = from(d);
+
     if (m->kind == MSG_PPI && m->from < g->cpus_n && m->a >= SGIS && m->a < GICV2_SPI_FIRST) {
         set_level(g, m->from, m->a, m->b & 1);
     }
@@ -279,123 +283,269 @@ static uint32_t hppir(struct gicv2 *g, unsigned cpu, bool alias)
     return intid | (sources ? __builtin_ctz(sources) << 10 : 0);
 }
 
-enum {
-    GICC_CTLR = 0x0, GICC_PMR = 0x4, GICC_BPR = 0x8, GICC_IAR = 0xc, GICC_EOIR = 0x10,
-    GICC_RPR = 0x14, GICC_HPPIR = 0x18, GICC_ABPR = 0x1c, GICC_AIAR = 0x20, GICC_AEOIR = 0x24,
-    GICC_AHPPIR = 0x28, GICC_APR0 = 0xd0, GICC_NSAPR0 = 0xe0, GICC_IIDR = 0xfc,
-    GICC_DIR = 0x1000,
-};
-
-static uint32_t cpu_read(struct gicv2 *g, unsigned cpu, unsigned off)
+/* Whose registers these are.  Who has no CPU interface of its own sees that of CPU 0. */
+static unsigned accessor(const struct gicv2 *g)
 {
-    struct cpu_if *c = &g->cpu[cpu];
+    unsigned vcpu = g->dev.host->initiator;
 
-    switch (off) {
-    case GICC_CTLR:
-        return c->ctlr;
-    case GICC_PMR:
-        return c->pmr;
-    case GICC_BPR:
-        return c->bpr;
-    case GICC_ABPR:
-        return c->abpr;
-    case GICC_IAR:
-    case GICC_AIAR:
-        return acknowledge(g, cpu, off == GICC_AIAR);
-    case GICC_RPR:
-        return MIN(running(c), 0xffu);
-    case GICC_HPPIR:
-    case GICC_AHPPIR:
-        return hppir(g, cpu, off == GICC_AHPPIR);
-    case GICC_APR0:
-        return c->apr[0];
-    case GICC_NSAPR0:
-        return c->apr[1];
-    case GICC_IIDR:
-        return 0x0002043b;      /* GICv2, Arm */
-    default:
-        return 0;
-    }
-}
-
-static void cpu_write(struct gicv2 *g, unsigned cpu, unsigned off, uint32_t v)
-{
-    struct cpu_if *c = &g->cpu[cpu];
-
-    switch (off) {
-    case GICC_CTLR:
-        c->ctlr = v & (ENABLE_GRP0 | ENABLE_GRP1 | ACK_CTL | FIQ_EN | CBPR | EOI_MODE);
-        break;
-    case GICC_PMR:
-        c->pmr = v & PRIORITY_MASK;
-        break;
-    case GICC_BPR:
-        c->bpr = MAX(v & 7, BPR_MIN);
-        break;
-    case GICC_ABPR:
-        c->abpr = MAX(v & 7, BPR_MIN + 1);
-        break;
-    case GICC_EOIR:
-    case GICC_AEOIR:
-        end(g, cpu, v, off == GICC_AEOIR);
-        break;
-    case GICC_APR0:
-        c->apr[0] = v;
-        break;
-    case GICC_NSAPR0:
-        c->apr[1] = v;
-        break;
-    case GICC_DIR:
-        if (c->ctlr & EOI_MODE && (v & 1023) < g->intids_n) {
-            bit_set(&g->active, cpu, v & 1023, false);
-        }
-        break;
-    default:
-        log_guest("gicv2", "write of GICC offset 0x%x, where no register is writable", off);
-    }
-}
-
-/* Who has no CPU interface of its own sees that of CPU 0. */
-static unsigned initiator(const struct gicv2 *g, unsigned vcpu)
-{
     return vcpu < g->cpus_n ? vcpu : 0;
 }
 
-static uint64_t cpu_mmio_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
+static struct cpu_if *own_if(struct device *d)
 {
-    struct gicv2 *g = ctx;
+    return &from(d)->cpu[accessor(from(d))];
+}
 
-    mutex_lock(&g->lock);
-    uint64_t v = size == 4 ? cpu_read(g, initiator(g, vcpu), off) : 0;
-    update_unlock(g);
+static uint64_t rd_c_ctlr(struct device *d, unsigned i)
+{
+    return own_if(d)->ctlr;
+}
+
+static void wr_c_ctlr(struct device *d, unsigned i, uint64_t v)
+{
+    own_if(d)->ctlr = v & GICC_CTLR_MASK;
+    update(from(d));
+}
+
+static uint64_t rd_pmr(struct device *d, unsigned i)
+{
+    return own_if(d)->pmr;
+}
+
+static void wr_pmr(struct device *d, unsigned i, uint64_t v)
+{
+    own_if(d)->pmr = v & PRIORITY_MASK;
+    update(from(d));
+}
+
+static uint64_t rd_bpr(struct device *d, unsigned i)
+{
+    return own_if(d)->bpr;
+}
+
+static void wr_bpr(struct device *d, unsigned i, uint64_t v)
+{
+    own_if(d)->bpr = MAX(v & 7, BPR_MIN);
+    update(from(d));
+}
+
+static uint64_t rd_abpr(struct device *d, unsigned i)
+{
+    return own_if(d)->abpr;
+}
+
+static void wr_abpr(struct device *d, unsigned i, uint64_t v)
+{
+    own_if(d)->abpr = MAX(v & 7, BPR_MIN + 1);
+    update(from(d));
+}
+
+static uint64_t take(struct device *d, bool alias)
+{
+    uint32_t v = acknowledge(from(d), accessor(from(d)), alias);
+
+    update(from(d));
     return v;
 }
 
-static void cpu_mmio_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsigned vcpu)
+static uint64_t rd_iar(struct device *d, unsigned i)
 {
-    struct gicv2 *g = ctx;
-
-    mutex_lock(&g->lock);
-    if (size == 4) {
-        cpu_write(g, initiator(g, vcpu), off, v);
-    }
-    update_unlock(g);
+    return take(d, false);
 }
 
-const struct mmio_ops gicv2_cpu_mmio = { .read = cpu_mmio_read, .write = cpu_mmio_write };
+static uint64_t rd_aiar(struct device *d, unsigned i)
+{
+    return take(d, true);
+}
+
+static void wr_eoir(struct device *d, unsigned i, uint64_t v)
+{
+    end(from(d), accessor(from(d)), v, false);
+    update(from(d));
+}
+
+static void wr_aeoir(struct device *d, unsigned i, uint64_t v)
+{
+    end(from(d), accessor(from(d)), v, true);
+    update(from(d));
+}
+
+static void wr_dir(struct device *d, unsigned i, uint64_t v)
+{
+    struct gicv2 *g = from(d);
+
+    if (own_if(d)->ctlr & EOI_MODE && (v & 1023) < g->intids_n) {
+        bit_set(&g->active, accessor(g), v & 1023, false);
+        update(g);
+    }
+}
+
+static uint64_t rd_rpr(struct device *d, unsigned i)
+{
+    return MIN(running(own_if(d)), 0xffu);
+}
+
+static uint64_t rd_hppir(struct device *d, unsigned i)
+{
+    return hppir(from(d), accessor(from(d)), false);
+}
+
+static uint64_t rd_ahppir(struct device *d, unsigned i)
+{
+    return hppir(from(d), accessor(from(d)), true);
+}
+
+/* GICC_APR0, GICC_NSAPR0. */
+static uint64_t rd_apr0(struct device *d, unsigned i)
+{
+    return own_if(d)->apr[0];
+}
+
+static void wr_apr0(struct device *d, unsigned i, uint64_t v)
+{
+    own_if(d)->apr[0] = v;
+    update(from(d));
+}
+
+static uint64_t rd_apr1(struct device *d, unsigned i)
+{
+    return own_if(d)->apr[1];
+}
+
+static void wr_apr1(struct device *d, unsigned i, uint64_t v)
+{
+    own_if(d)->apr[1] = v;
+    update(from(d));
+}
+
+static uint64_t rd_c_iidr(struct device *d, unsigned i)
+{
+    return 0x0002043b;          /* GICv2, Arm */
+}
+
+static uint64_t rd_zero(struct device *d, unsigned i)
+{
+    return 0;
+}
+
+/* RAZ/WI. */
+#define REG_ZERO(off, text, n) \
+    REG_FN(off, 4, text, .count = (n), .flags = REG_QUIET, .rd = rd_zero)
+
+static const struct device_reg gicc_regs[] = {
+    REG_FN(0x00, 4, "GICC_CTLR", .rd = rd_c_ctlr, .wr = wr_c_ctlr),
+    REG_FN(0x04, 4, "GICC_PMR", .rd = rd_pmr, .wr = wr_pmr),
+    REG_FN(0x08, 4, "GICC_BPR", .rd = rd_bpr, .wr = wr_bpr),
+    REG_FN(0x0c, 4, "GICC_IAR", .rd = rd_iar),
+    REG_FN(0x10, 4, "GICC_EOIR", .wr = wr_eoir),
+    REG_FN(0x14, 4, "GICC_RPR", .rd = rd_rpr),
+    REG_FN(0x18, 4, "GICC_HPPIR", .rd = rd_hppir),
+    REG_FN(0x1c, 4, "GICC_ABPR", .rd = rd_abpr, .wr = wr_abpr),
+    REG_FN(0x20, 4, "GICC_AIAR", .rd = rd_aiar),
+    REG_FN(0x24, 4, "GICC_AEOIR", .wr = wr_aeoir),
+    REG_FN(0x28, 4, "GICC_AHPPIR", .rd = rd_ahppir),
+    REG_FN(0xd0, 4, "GICC_APR0", .rd = rd_apr0, .wr = wr_apr0),
+    REG_ZERO(0xd4, "GICC_APR", 3),
+    REG_FN(0xe0, 4, "GICC_NSAPR0", .rd = rd_apr1, .wr = wr_apr1),
+    REG_ZERO(0xe4, "GICC_NSAPR", 3),
+    REG_FN(0xfc, 4, "GICC_IIDR", .rd = rd_c_iidr),
+    REG_FN(0x1000, 4, "GICC_DIR", .wr = wr_dir),
+    REG_END
+};
 
 /* ---- distributor (4.3) ---- */
 
-enum { GICD_CTLR = 0x0, GICD_TYPER = 0x4, GICD_IIDR = 0x8, GICD_SGIR = 0xf00 };
-enum { GICD_IPRIORITYR = 0x400, GICD_ITARGETSR = 0x800, GICD_ICFGR = 0xc00,
-       GICD_CPENDSGIR = 0xf10, GICD_SPENDSGIR = 0xf20 };
+/* Registers with one bit for each interrupt, by offsetof in struct gicv2. */
+static uint32_t *bits_of(struct device *d, unsigned which, unsigned w)
+{
+    return word((struct bits *)((char *)d + which), accessor(from(d)), w);
+}
 
-static uint32_t id_read(unsigned off)
+static bool is_word(struct device *d, unsigned w)
+{
+    return w * 32 < from(d)->intids_n;
+}
+
+static uint64_t bits_read(struct device *d, unsigned which, unsigned w)
+{
+    return is_word(d, w) ? *bits_of(d, which, w) : 0;
+}
+
+static void bits_change(struct device *d, unsigned which, unsigned w, uint32_t set,
+                        uint32_t clear)
+{
+    if (is_word(d, w)) {
+        uint32_t *bits = bits_of(d, which, w);
+        *bits = (*bits | set) & ~clear;
+        update(from(d));
+    }
+}
+
+/* SGIs are always enabled (4.3.5, implementation defined), and become pending by GICD_SPENDSGIR and
+ * GICD_CPENDSGIR. */
+static uint32_t no_sgis(unsigned w)
+{
+    return w ? UINT32_MAX : 0xffff0000;
+}
+
+/* The hooks of one of them: what a write of `v` sets and clears. */
+#define BITS(name, m, set_, clear_) \
+    static uint64_t rd_##name(struct device *d, unsigned w) \
+    { \
+        return bits_read(d, offsetof(struct gicv2, m), w); \
+    } \
+    static void wr_##name(struct device *d, unsigned w, uint64_t v) \
+    { \
+        bits_change(d, offsetof(struct gicv2, m), w, (set_), (clear_)); \
+    }
+BITS(igroupr, group, v, ~v)
+BITS(isenabler, enabled, v, 0)
+BITS(icenabler, enabled, 0, v & no_sgis(w))
+BITS(isactiver, active, v, 0)
+BITS(icactiver, active, 0, v)
+
+static uint64_t rd_pending(struct device *d, unsigned w)
+{
+    return is_word(d, w) ? pending_word(from(d), accessor(from(d)), w) : 0;
+}
+
+static void wr_ispendr(struct device *d, unsigned w, uint64_t v)
+{
+    bits_change(d, offsetof(struct gicv2, latch), w, v & no_sgis(w), 0);
+}
+
+static void wr_icpendr(struct device *d, unsigned w, uint64_t v)
+{
+    bits_change(d, offsetof(struct gicv2, latch), w, 0, v & no_sgis(w));
+}
+
+static uint64_t rd_d_ctlr(struct device *d, unsigned i)
+{
+    return from(d)->ctlr;
+}
+
+static void wr_d_ctlr(struct device *d, unsigned i, uint64_t v)
+{
+    from(d)->ctlr = v & (ENABLE_GRP0 | ENABLE_GRP1);
+    update(from(d));
+}
+
+static uint64_t rd_typer(struct device *d, unsigned i)
+{
+    return ((from(d)->intids_n + 31) / 32 - 1) | (from(d)->cpus_n - 1) << 5;
+}
+
+static uint64_t rd_d_iidr(struct device *d, unsigned i)
+{
+    return 0x43b;
+}
+
+static uint64_t rd_id(struct device *d, unsigned i)
 {
     static const uint8_t id[] = {       /* PIDR4–7, 0–3, CIDR0–3 (GIC-400's) */
         0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0, 0x0d, 0xf0, 0x05, 0xb1,
     };
-    return off >= 0xfd0 && off < 0x1000 ? id[(off - 0xfd0) / 4] : 0;
+    return id[i];
 }
 
 /* GICD_ITARGETSR of an SGI or PPI is the reader's own bit. */
@@ -419,193 +569,218 @@ static void target_write(struct gicv2 *g, unsigned intid, uint8_t v)
     }
 }
 
-static uint8_t byte_read(struct gicv2 *g, unsigned cpu, unsigned off)
+static uint64_t rd_ipriorityr(struct device *d, uint32_t first, unsigned size)
 {
-    if (off >= GICD_SPENDSGIR) {
-        return g->cpu[cpu].sgi_source[off % SGIS];
-    }
-    if (off >= GICD_CPENDSGIR) {
-        return g->cpu[cpu].sgi_source[off % SGIS];
-    }
-    unsigned intid = off & 0x3ff;
-    if (intid >= g->intids_n) {
-        return 0;
-    }
-    return off >= GICD_ITARGETSR ? target_read(g, cpu, intid) : *priority_of(g, cpu, intid);
-}
+    struct gicv2 *g = from(d);
+    uint64_t v = 0;
 
-static void byte_write(struct gicv2 *g, unsigned cpu, unsigned off, uint8_t v)
-{
-    uint8_t *source = &g->cpu[cpu].sgi_source[off % SGIS];
-
-    if (off >= GICD_CPENDSGIR) {
-        *source = off >= GICD_SPENDSGIR ? *source | v : *source & ~v;
-        bit_set(&g->latch, cpu, off % SGIS, *source);
-        return;
-    }
-    unsigned intid = off & 0x3ff;
-    if (intid >= g->intids_n) {
-        return;
-    }
-    if (off >= GICD_ITARGETSR) {
-        target_write(g, intid, v);
-    } else {
-        *priority_of(g, cpu, intid) = v & PRIORITY_MASK;
-    }
-}
-
-/* Registers that may be accessed by bytes. */
-static bool is_bytes(unsigned off, unsigned size)
-{
-    return (off >= GICD_IPRIORITYR && off + size <= GICD_ICFGR) ||
-           (off >= GICD_CPENDSGIR && off + size <= GICD_SPENDSGIR + SGIS);
-}
-
-static uint32_t *bits_of(struct gicv2 *g, unsigned cpu, unsigned off)
-{
-    static const uint16_t which[] = {   /* by off / 0x80 */
-        0, offsetof(struct gicv2, group), offsetof(struct gicv2, enabled),
-        offsetof(struct gicv2, enabled), offsetof(struct gicv2, latch),
-        offsetof(struct gicv2, latch), offsetof(struct gicv2, active),
-        offsetof(struct gicv2, active),
-    };
-    return word((struct bits *)((char *)g + which[off / 0x80]), cpu, off % 0x80 / 4);
-}
-
-static uint32_t cfg_read(struct gicv2 *g, unsigned cpu, unsigned first)
-{
-    uint32_t v = 0;
-    for (unsigned i = 0; i < 16 && first + i < g->intids_n; i++) {
-        v |= (uint32_t)bit_get(&g->edge, cpu, first + i) << (i * 2 + 1);
+    for (unsigned i = 0; i < size && first + i < g->intids_n; i++) {
+        v |= (uint64_t)*priority_of(g, accessor(g), first + i) << i * 8;
     }
     return v;
 }
 
-static uint32_t dist_read(struct gicv2 *g, unsigned cpu, unsigned off)
+static void wr_ipriorityr(struct device *d, uint32_t first, unsigned size, uint64_t v)
 {
-    unsigned w = off % 0x80 / 4;
+    struct gicv2 *g = from(d);
 
-    if (off >= 0x80 && off < 0x400) {
-        if (w * 32 >= g->intids_n) {
-            return 0;
-        }
-        bool is_pending = off / 0x80 == 4 || off / 0x80 == 5;
-        return is_pending ? pending_word(g, cpu, w) : *bits_of(g, cpu, off);
+    for (unsigned i = 0; i < size && first + i < g->intids_n; i++) {
+        *priority_of(g, accessor(g), first + i) = v >> i * 8 & PRIORITY_MASK;
     }
-    if (off >= GICD_ICFGR && off < 0xd00) {
-        return cfg_read(g, cpu, (off - GICD_ICFGR) * 4);
-    }
-    switch (off) {
-    case GICD_CTLR:
-        return g->ctlr;
-    case GICD_TYPER:
-        return ((g->intids_n + 31) / 32 - 1) | (g->cpus_n - 1) << 5;
-    case GICD_IIDR:
-        return 0x43b;
-    default:
-        return id_read(off);
-    }
+    update(g);
 }
 
-static void bits_write(struct gicv2 *g, unsigned cpu, unsigned off, uint32_t v)
+static uint64_t rd_itargetsr(struct device *d, uint32_t first, unsigned size)
 {
-    unsigned w = off % 0x80 / 4, reg = off / 0x80;
+    struct gicv2 *g = from(d);
+    uint64_t v = 0;
 
-    if (w * 32 >= g->intids_n) {
-        return;
+    for (unsigned i = 0; i < size && first + i < g->intids_n; i++) {
+        v |= (uint64_t)target_read(g, accessor(g), first + i) << i * 8;
     }
-    uint32_t *bits = bits_of(g, cpu, off);
-    if (w == 0 && (reg == 4 || reg == 5)) {
-        v &= ~0xffffu;          /* SGIs: by GICD_SPENDSGIR and GICD_CPENDSGIR */
-    }
-    if (w == 0 && reg == 3) {
-        v &= ~0xffffu;          /* SGIs are always enabled (4.3.5, implementation defined) */
-    }
-    if (reg == 1) {
-        *bits = v;
-    } else {
-        *bits = reg & 1 ? *bits & ~v : *bits | v;
-    }
+    return v;
 }
 
-static void cfg_write(struct gicv2 *g, unsigned cpu, unsigned first, uint32_t v)
+static void wr_itargetsr(struct device *d, uint32_t first, unsigned size, uint64_t v)
 {
-    for (unsigned i = 0; i < 16 && first + i < g->intids_n && first >= SGIS; i++) {
-        bit_set(&g->edge, cpu, first + i, v >> (i * 2 + 1) & 1);
+    struct gicv2 *g = from(d);
+
+    for (unsigned i = 0; i < size && first + i < g->intids_n; i++) {
+        target_write(g, first + i, v >> i * 8);
     }
+    update(g);
+}
+
+static uint64_t rd_icfgr(struct device *d, unsigned w)
+{
+    struct gicv2 *g = from(d);
+    uint32_t v = 0;
+
+    for (unsigned i = 0; i < 16 && w * 16 + i < g->intids_n; i++) {
+        v |= (uint32_t)bit_get(&g->edge, accessor(g), w * 16 + i) << (i * 2 + 1);
+    }
+    return v;
+}
+
+static void wr_icfgr(struct device *d, unsigned w, uint64_t v)
+{
+    struct gicv2 *g = from(d);
+
+    for (unsigned i = 0; w && i < 16 && w * 16 + i < g->intids_n; i++) {    /* not of SGIs */
+        bit_set(&g->edge, accessor(g), w * 16 + i, v >> (i * 2 + 1) & 1);
+    }
+    update(g);
 }
 
 /* |31  26|25 24 |23       16|15  |14  4|3   0|
  * |      |filter|target list|NSAT|     |INTID| */
-static void send_sgi(struct gicv2 *g, unsigned from, uint32_t v)
+static void wr_sgir(struct device *d, unsigned n, uint64_t v)
 {
-    unsigned intid = v & 15, filter = v >> 24 & 3, all = (1u << g->cpus_n) - 1;
+    struct gicv2 *g = from(d);
+    unsigned own = accessor(g), intid = v & 15, filter = v >> 24 & 3, all = (1u << g->cpus_n) - 1;
     unsigned targets = filter == 0 ? v >> 16 & all :
-                       filter == 1 ? all & ~(1u << from) :
-                       filter == 2 ? 1u << from : 0;
+                       filter == 1 ? all & ~(1u << own) :
+                       filter == 2 ? 1u << own : 0;
 
     for (unsigned i = 0; i < g->cpus_n; i++) {
         if (targets >> i & 1) {
-            g->cpu[i].sgi_source[intid] |= 1u << from;
+            g->cpu[i].sgi_source[intid] |= 1u << own;
             bit_set(&g->latch, i, intid, true);
         }
     }
+    update(g);
 }
 
-static void dist_write(struct gicv2 *g, unsigned cpu, unsigned off, uint32_t v)
+/* GICD_CPENDSGIR, GICD_SPENDSGIR: a byte for each SGI, a bit in it for each CPU that sends it. */
+static uint64_t rd_sgi_sources(struct device *d, uint32_t first, unsigned size)
 {
-    if (off >= 0x80 && off < 0x400) {
-        bits_write(g, cpu, off, v);
-    } else if (off >= GICD_ICFGR && off < 0xd00) {
-        cfg_write(g, cpu, (off - GICD_ICFGR) * 4, v);
-    } else if (off == GICD_SGIR) {
-        send_sgi(g, cpu, v);
-    } else if (off == GICD_CTLR) {
-        g->ctlr = v & (ENABLE_GRP0 | ENABLE_GRP1);
-    } else {
-        log_guest("gicv2", "write of GICD offset 0x%x, where no register is writable", off);
-    }
-}
-
-static uint64_t dist_mmio_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
-{
-    struct gicv2 *g = ctx;
-    unsigned cpu = initiator(g, vcpu);
     uint64_t v = 0;
 
-    mutex_lock(&g->lock);
-    if (is_bytes(off, size)) {
-        for (unsigned i = 0; i < size; i++) {
-            v |= (uint64_t)byte_read(g, cpu, off + i) << i * 8;
-        }
-    } else if (size == 4) {
-        v = dist_read(g, cpu, off);
-    } else {
-        log_guest("gicv2", "%u-byte read of GICD offset 0x%x", size, (unsigned)off);
+    for (unsigned i = 0; i < size; i++) {
+        v |= (uint64_t)own_if(d)->sgi_source[first + i] << i * 8;
     }
-    mutex_unlock(&g->lock);
     return v;
 }
 
-static void dist_mmio_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsigned vcpu)
+static void sgi_source_set(struct device *d, unsigned sgi, uint8_t source)
 {
-    struct gicv2 *g = ctx;
-    unsigned cpu = initiator(g, vcpu);
+    struct gicv2 *g = from(d);
 
-    mutex_lock(&g->lock);
-    if (is_bytes(off, size)) {
-        for (unsigned i = 0; i < size; i++) {
-            byte_write(g, cpu, off + i, v >> i * 8);
-        }
-    } else if (size == 4) {
-        dist_write(g, cpu, off, v);
-    } else {
-        log_guest("gicv2", "%u-byte write of GICD offset 0x%x", size, (unsigned)off);
-    }
-    update_unlock(g);
+    g->cpu[accessor(g)].sgi_source[sgi] = source;
+    bit_set(&g->latch, accessor(g), sgi, source);
 }
 
-const struct mmio_ops gicv2_dist_mmio = { .read = dist_mmio_read, .write = dist_mmio_write };
+static void wr_cpendsgir(struct device *d, uint32_t first, unsigned size, uint64_t v)
+{
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t old = own_if(d)->sgi_source[first + i];
+        sgi_source_set(d, first + i, old & ~(v >> i * 8));
+    }
+    update(from(d));
+}
+
+static void wr_spendsgir(struct device *d, uint32_t first, unsigned size, uint64_t v)
+{
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t old = own_if(d)->sgi_source[first + i];
+        sgi_source_set(d, first + i, old | v >> i * 8);
+    }
+    update(from(d));
+}
+
+#define REG_BITS(off, text, rd_, wr_) \
+    REG_FN(off, 4, text, .count = WORDS, .rd = (rd_), .wr = (wr_))
+#define REG_BYTES(off, n, text, name, rd_) \
+    REG_WINDOW(off, n, text, .window_rd = (rd_), .window_wr = wr_##name)
+
+static const struct device_reg gicd_regs[] = {
+    REG_FN(0x000, 4, "GICD_CTLR", .rd = rd_d_ctlr, .wr = wr_d_ctlr),
+    REG_FN(0x004, 4, "GICD_TYPER", .rd = rd_typer),
+    REG_FN(0x008, 4, "GICD_IIDR", .rd = rd_d_iidr),
+    REG_BITS(0x080, "GICD_IGROUPR", rd_igroupr, wr_igroupr),
+    REG_BITS(0x100, "GICD_ISENABLER", rd_isenabler, wr_isenabler),
+    REG_BITS(0x180, "GICD_ICENABLER", rd_icenabler, wr_icenabler),
+    REG_BITS(0x200, "GICD_ISPENDR", rd_pending, wr_ispendr),
+    REG_BITS(0x280, "GICD_ICPENDR", rd_pending, wr_icpendr),
+    REG_BITS(0x300, "GICD_ISACTIVER", rd_isactiver, wr_isactiver),
+    REG_BITS(0x380, "GICD_ICACTIVER", rd_icactiver, wr_icactiver),
+    REG_BYTES(0x400, 1024, "GICD_IPRIORITYR", ipriorityr, rd_ipriorityr),
+    REG_BYTES(0x800, 1024, "GICD_ITARGETSR", itargetsr, rd_itargetsr),
+    REG_FN(0xc00, 4, "GICD_ICFGR", .count = 64, .rd = rd_icfgr, .wr = wr_icfgr),
+    REG_FN(0xf00, 4, "GICD_SGIR", .wr = wr_sgir),
+    REG_BYTES(0xf10, SGIS, "GICD_CPENDSGIR", cpendsgir, rd_sgi_sources),
+    REG_BYTES(0xf20, SGIS, "GICD_SPENDSGIR", spendsgir, rd_sgi_sources),
+    REG_FN(0xfd0, 4, "GICD_ID", .count = 12, .rd = rd_id),
+    REG_END
+};
+
+/* ---- saved state ---- */
+
+/* Not in it: levels of wires, which who drives them says again; and what follows from the rest. */
+static const struct device_state bits_state[] = {
+    STATE_ARRAY(struct bits, bank),
+    STATE_ARRAY(struct bits, spi),
+    STATE_END
+};
+
+static const struct device_state cpu_state[] = {
+    STATE(struct cpu_if, ctlr),
+    STATE(struct cpu_if, pmr),
+    STATE(struct cpu_if, bpr),
+    STATE(struct cpu_if, abpr),
+    STATE_ARRAY(struct cpu_if, apr),
+    STATE_ARRAY(struct cpu_if, priority),
+    STATE_ARRAY(struct cpu_if, sgi_source),
+    STATE_END
+};
+
+static const struct device_state gicv2_state[] = {
+    STATE(struct gicv2, ctlr),
+    STATE_STRUCT(struct gicv2, group, bits_state),
+    STATE_STRUCT(struct gicv2, enabled, bits_state),
+    STATE_STRUCT(struct gicv2, latch, bits_state),
+    STATE_STRUCT(struct gicv2, active, bits_state),
+    STATE_STRUCT(struct gicv2, edge, bits_state),
+    STATE_ARRAY(struct gicv2, priority),
+    STATE_ARRAY(struct gicv2, target),
+    STATE_STRUCTS(struct gicv2, cpu, cpu_state),
+    STATE_END
+};
+
+static void cpu_if_sanitize(struct gicv2 *g, unsigned cpu)
+{
+    struct cpu_if *c = &g->cpu[cpu];
+
+    c->ctlr &= GICC_CTLR_MASK;
+    c->pmr &= PRIORITY_MASK;
+    c->bpr = MAX(c->bpr & 7, BPR_MIN);
+    c->abpr = MAX(c->abpr & 7, BPR_MIN + 1);
+    for (unsigned i = 0; i < SGIS; i++) {
+        c->sgi_source[i] &= (1u << g->cpus_n) - 1;
+        bit_set(&g->latch, cpu, i, c->sgi_source[i]);
+    }
+    for (unsigned i = 0; i < GICV2_SPI_FIRST; i++) {
+        c->priority[i] &= PRIORITY_MASK;
+    }
+    g->enabled.bank[cpu] |= 0xffff;
+    g->edge.bank[cpu] |= 0xffff;
+}
+
+static bool gicv2_after_load(struct device *d, struct err *e)
+{
+    struct gicv2 *g = from(d);
+
+    g->ctlr &= ENABLE_GRP0 | ENABLE_GRP1;
+    for (unsigned i = 0; i < g->cpus_n; i++) {
+        cpu_if_sanitize(g, i);
+    }
+    for (unsigned i = GICV2_SPI_FIRST; i < g->intids_n; i++) {
+        g->priority[i] &= PRIORITY_MASK;
+        target_write(g, i, g->target[i]);
+    }
+    update(g);
+    return true;
+}
 
 /* ---- life ---- */
 
@@ -617,9 +792,10 @@ static void bits_clear(struct bits *b, uint32_t bank)
     }
 }
 
-void gicv2_reset(struct gicv2 *g)
+static void gicv2_reset(struct device *d)
 {
-    mutex_lock(&g->lock);
+    struct gicv2 *g = from(d);
+
     g->ctlr = 0;
     bits_clear(&g->group, 0);
     bits_clear(&g->enabled, 0xffff);
@@ -634,38 +810,62 @@ void gicv2_reset(struct gicv2 *g)
                                      .lines_told = g->cpu[i].lines_told };
     }
     for (unsigned i = GICV2_SPI_FIRST; g->cpus_n == 1 && i < g->intids_n; i++) {
-        g->targets[0][i / 32] = ~0u;    /* the only one there is */
+        g->targets[0][i / 32] |= 1u << i % 32;      /* the only one there is */
     }
-    update_unlock(g);
+    update(g);
 }
 
-struct gicv2 *gicv2_new(unsigned intids_n, unsigned cpus_n,
-                        void (*line)(void *ctx, unsigned cpu, bool is_fiq, bool level),
-                        void *line_ctx, struct err *e)
+static bool gicv2_realize(struct device *d, struct err *e)
 {
-    if (intids_n < 64 || intids_n > 1024 || intids_n % 32 || cpus_n < 1 ||
-        cpus_n > GICV2_CPUS_MAX) {
-        err_set(e, "GICv2: %u interrupts, %u CPUs are not possible", intids_n, cpus_n);
-        return NULL;
+    struct gicv2 *g = from(d);
+
+    if (g->intids_n < 64 || g->intids_n > 1024 || g->intids_n % 32) {
+        return err_set(e, "num-irq=%u: it takes a multiple of 32 from 64 to 1024", g->intids_n);
     }
-    struct gicv2 *g = calloc(1, sizeof(*g));
-    if (!g) {
-        err_set(e, "GICv2: out of memory");
-        return NULL;
+    if (g->cpus_n < 1 || g->cpus_n > GICV2_CPUS_MAX) {
+        return err_set(e, "num-cpu=%u: it takes 1 to %d", g->cpus_n, GICV2_CPUS_MAX);
     }
-    mutex_init(&g->lock);
-    g->intids_n = MIN(intids_n, (unsigned)GICV2_INTID_MAX);
-    g->cpus_n = cpus_n;
-    g->line = line;
-    g->line_ctx = line_ctx;
-    gicv2_reset(g);
-    return g;
+    g->intids_n = MIN(g->intids_n, (uint32_t)GICV2_INTID_MAX);
+    return true;
 }
 
-void gicv2_free(struct gicv2 *g)
+static const struct device_option gicv2_options[] = {
+    OPTION("num-irq", struct gicv2, intids_n, OPTION_U32, "288",
+           "interrupts, SGIs and PPIs included: a multiple of 32"),
+    OPTION("num-cpu", struct gicv2, cpus_n, OPTION_U32, "1", "CPUs: 1 to 8"),
+    OPTION_END
+};
+
+const struct device_class gicv2_class = {
+    .name = "gicv2",
+    .about = "GICv2 interrupt controller",
+    .version = 1,
+    .irqs_n = 2 * GICV2_CPUS_MAX,
+    .size = sizeof(struct gicv2),
+    .regions = (const struct device_region[]){
+        { .name = "gicv2-dist", .size = GICV2_FRAME_BYTES, .regs = gicd_regs },
+        { .name = "gicv2-cpu", .size = GICV2_FRAME_BYTES, .regs = gicc_regs },
+        REGION_END
+    },
+    .options = gicv2_options,
+    .state = gicv2_state,
+    .realize = gicv2_realize,
+    .reset = gicv2_reset,
+    .after_load = gicv2_after_load,
+};
+
+struct device *gicv2_new(unsigned intids_n, unsigned cpus_n, const struct device_env *env,
+                         struct err *e)
 {
-    if (g) {
-        mutex_destroy(&g->lock);
-        free(g);
+    struct device *d = device_new(&gicv2_class, NULL, e);
+
+    if (d) {
+        from(d)->intids_n = intids_n;
+        from(d)->cpus_n = cpus_n;
     }
+    if (d && !device_realize(d, env, e)) {
+        device_free(d);
+        return NULL;
+    }
+    return d;
 }

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GICv3 redistributor and CPU interface of one vCPU: what is pending for it, its lines, and its
  * messages (gicv3_msg.h). */
-#include "base/err.h"
-#include "base/log.h"
 #include "dev/intc/gicv3_cpu_priv.h"
-#include "vm/vcpu.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 /* ---- priorities (IHI 0069, 4.8) ------------------------------------------------------------ */
 
@@ -69,11 +63,11 @@ void gicv3_cpu_update(struct gicv3_cpu *c)
     bool irq = take && c->hppi_group == 1, fiq = take && c->hppi_group == 0;
     if (irq != c->irq_line) {
         c->irq_line = irq;
-        c->line(c->line_ctx, false, irq);
+        irq_set(&c->dev.host->irq[GICV3_CPU_IRQ], irq);
     }
     if (fiq != c->fiq_line) {
         c->fiq_line = fiq;
-        c->line(c->line_ctx, true, fiq);
+        irq_set(&c->dev.host->irq[GICV3_CPU_FIQ], fiq);
     }
 }
 
@@ -91,16 +85,16 @@ void gicv3_cpu_queue(struct gicv3_cpu *c, enum gicv3_msg op, unsigned a, uint32_
         *queued &= ~bit;        /* it can be deactivated again */
     }
     if (c->out_n == GICV3_OUT_MAX) {
-        log_guest("gicv3", "CPU %u: too many messages wait; one is lost", c->index);
+        device_log_guest(&c->dev, "CPU %u: too many messages wait; one is lost", c->index);
         return;
     }
     c->out[(c->out_first + c->out_n++) % GICV3_OUT_MAX] =
         (struct gicv3_out){ .op = op, .a = a, .b = b };
 }
 
-void gicv3_cpu_send_unlock(struct gicv3_cpu *c)
+void gicv3_cpu_send(struct gicv3_cpu *c)
 {
-    /* One thread at a time, as in dist_send_unlock(). */
+    /* One thread at a time, as in gicv3_dist_send(). */
     if (!c->sending) {
         c->sending = true;
         while (c->out_n) {
@@ -114,20 +108,24 @@ void gicv3_cpu_send_unlock(struct gicv3_cpu *c)
                 .to = IRQ_MSG_TO_DISTRIBUTOR, .from = c->index,
                 .kind = o.op | (uint32_t)c->epoch << 16, .a = o.a, .b = o.b,
             };
-            mutex_unlock(&c->lock);
+            mutex_unlock(c->lock);
             c->sink->send(c->sink->ctx, &m);
-            mutex_lock(&c->lock);
+            mutex_lock(c->lock);
         }
         c->sending = false;
     }
-    mutex_unlock(&c->lock);
+}
+
+uint8_t gicv3_cpu_participation(const struct gicv3_cpu *c)
+{
+    bool asleep = c->gicr_waker & 2;
+    unsigned deselected = (c->gicr_ctlr >> 24 & 1) | (c->gicr_ctlr >> 25 & 1) << 1;
+    return asleep ? 0 : c->igrpen & ~deselected;
 }
 
 void gicv3_cpu_tell_participation(struct gicv3_cpu *c)
 {
-    bool asleep = c->gicr_waker & 2;
-    unsigned deselected = (c->gicr_ctlr >> 24 & 1) | (c->gicr_ctlr >> 25 & 1) << 1;
-    uint8_t now = asleep ? 0 : c->igrpen & ~deselected;
+    uint8_t now = gicv3_cpu_participation(c);
     if (now != c->participates_told) {
         c->participates_told = now;
         gicv3_cpu_queue(c, GICV3_PARTICIPATE, now, 0);
@@ -140,7 +138,7 @@ static void cpu_set_ppi(void *ctx, unsigned intid, bool level)
 {
     struct gicv3_cpu *c = ctx;
     uint32_t bit = 1u << intid;
-    mutex_lock(&c->lock);
+    mutex_lock(c->lock);
     if (!!(c->level & bit) != level) {
         c->level ^= bit;
         if (level) {
@@ -148,12 +146,12 @@ static void cpu_set_ppi(void *ctx, unsigned intid, bool level)
         }
         gicv3_cpu_update(c);
     }
-    mutex_unlock(&c->lock);
+    mutex_unlock(c->lock);
 }
 
-struct irq gicv3_cpu_irq(struct gicv3_cpu *c, unsigned intid)
+struct irq gicv3_cpu_irq(struct device *d, unsigned intid)
 {
-    return (struct irq){ .set = cpu_set_ppi, .ctx = c, .n = intid };
+    return (struct irq){ .set = cpu_set_ppi, .ctx = gicv3_cpu_from(d), .n = intid };
 }
 
 static void cpu_spi_message(struct gicv3_cpu *c, unsigned op, const struct irq_msg *m)
@@ -178,12 +176,13 @@ static void cpu_spi_message(struct gicv3_cpu *c, unsigned op, const struct irq_m
     }
 }
 
-void gicv3_cpu_message(struct gicv3_cpu *c, const struct irq_msg *m)
+void gicv3_cpu_message(struct device *d, const struct irq_msg *m)
 {
+    struct gicv3_cpu *c = gicv3_cpu_from(d);
     unsigned op = m->kind & 0xffff;
-    mutex_lock(&c->lock);
+    mutex_lock(c->lock);
     if (m->kind >> 16 != c->epoch) {
-        mutex_unlock(&c->lock);
+        mutex_unlock(c->lock);
         return;
     }
     if (op == GICV3_SGI) {
@@ -192,7 +191,7 @@ void gicv3_cpu_message(struct gicv3_cpu *c, const struct irq_msg *m)
             c->latch |= bit;
         }
     } else if (m->from != IRQ_MSG_TO_DISTRIBUTOR) {
-        log_guest("gicv3", "CPU %u: message %u from CPU %u", c->index, op, m->from);
+        device_log_guest(&c->dev, "CPU %u: message %u from CPU %u", c->index, op, m->from);
     } else if (op == GICV3_CONTROL) {
         c->control = m->a & 3;
         gicv3_cpu_queue(c, GICV3_CONTROL_DONE, 0, 0);
@@ -201,75 +200,4 @@ void gicv3_cpu_message(struct gicv3_cpu *c, const struct irq_msg *m)
     }
     gicv3_cpu_update(c);
     gicv3_cpu_send_unlock(c);
-}
-
-/* ---- life ---------------------------------------------------------------------------------- */
-
-static void interface_reset(struct gicv3_cpu *c)
-{
-    c->igrpen = 0;
-    c->pmr = 0;
-    c->bpr[0] = 7 - GICV3_PRIORITY_BITS;
-    c->bpr[1] = 8 - GICV3_PRIORITY_BITS;
-    c->cbpr = c->eoimode = false;
-    c->apr[0] = c->apr[1] = 0;
-}
-
-void gicv3_cpu_reset_interface(struct gicv3_cpu *c)
-{
-    mutex_lock(&c->lock);
-    interface_reset(c);
-    gicv3_cpu_tell_participation(c);
-    gicv3_cpu_update(c);
-    gicv3_cpu_send_unlock(c);
-}
-
-void gicv3_cpu_reset(struct gicv3_cpu *c)
-{
-    mutex_lock(&c->lock);
-    c->epoch++;
-    c->group = c->enabled = c->latch = c->active = 0;
-    c->edge = 0xffff;           /* SGIs, for ever */
-    memset(c->priority, 0, sizeof(c->priority));
-    memset(c->spi_pending, 0, sizeof(c->spi_pending));
-    memset(c->deactivate_queued, 0, sizeof(c->deactivate_queued));
-    c->gicr_ctlr = 0;
-    c->gicr_waker = 6;          /* ChildrenAsleep, ProcessorSleep */
-    c->control = 0;
-    c->participates_told = 0;
-    c->out_n = 0;
-    interface_reset(c);
-    gicv3_cpu_update(c);
-    mutex_unlock(&c->lock);
-}
-
-struct gicv3_cpu *gicv3_cpu_new(unsigned index, bool is_last,
-                                const struct gicv3_topology *topology,
-                                const struct irq_sink *sink,
-                                void (*line)(void *ctx, bool is_fiq, bool level), void *line_ctx,
-                                struct err *e)
-{
-    struct gicv3_cpu *c = calloc(1, sizeof(*c));
-    if (!c) {
-        err_set(e, "GICv3: out of memory");
-        return NULL;
-    }
-    mutex_init(&c->lock);
-    c->index = index;
-    c->is_last = is_last;
-    c->topology = topology;
-    c->sink = sink;
-    c->line = line;
-    c->line_ctx = line_ctx;
-    c->epoch = UINT16_MAX;      /* the reset below is number 0, as of the distributor */
-    gicv3_cpu_reset(c);
-    return c;
-}
-
-void gicv3_cpu_free(struct gicv3_cpu *c)
-{
-    if (c) {
-        mutex_destroy(&c->lock);
-        free(c);
-    }
 }

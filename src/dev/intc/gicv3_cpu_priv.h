@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* struct gicv3_cpu, for its three files:
  *   gicv3_cpu.c      what is pending, the output lines, messages
- *   gicv3_redist.c   the GICR_* frames
+ *   gicv3_redist.c   the GICR_* frames, saved state, life
  *   gicv3_icc.c      the ICC_* registers
  * Functions here are called with the lock held unless they say otherwise. */
 #pragma once
 #include "base/thread.h"
 #include "dev/intc/gicv3.h"
 #include "dev/intc/gicv3_msg.h"
+#include "vm/device.h"
 
 /* Messages that were decided and not sent yet.  Between two messages of the distributor about
  * one SPI there are at most ACTIVATE, CLEARED and two DEACTIVATE of it (repeated ones are
  * dropped): 4 × 988, and two others.  More can only follow from a peer that breaks the protocol,
  * and are lost. */
 #define GICV3_OUT_MAX 4096
-#define GICV3_PRIORITY_MASK 0xf8u       /* 5 bits of priority, all of them for preemption */
 #define GICV3_PRIORITY_BITS 5
 #define GICV3_IDLE_PRIORITY 0x100u      /* lower than any */
 #define GICV3_INTID_NONE 1023u
@@ -26,13 +26,12 @@ struct gicv3_out {
 };
 
 struct gicv3_cpu {
-    struct mutex lock;
+    struct device dev;
+    struct mutex *lock;         /* of dev */
     unsigned index;
     bool is_last;
     const struct gicv3_topology *topology;
     const struct irq_sink *sink;
-    void (*line)(void *ctx, bool is_fiq, bool level);
-    void *line_ctx;
     uint16_t epoch;
 
     /* Redistributor: SGIs and PPIs, a bit each */
@@ -65,6 +64,11 @@ struct gicv3_cpu {
     uint32_t deactivate_queued[32];     /* SPIs */
 };
 
+static inline struct gicv3_cpu *gicv3_cpu_from(struct device *d)
+{
+    return (struct gicv3_cpu *)d;       /* the first member */
+}
+
 /* After any change: the highest pending interrupt and the lines. */
 void gicv3_cpu_update(struct gicv3_cpu *c);
 /* Can the highest pending interrupt be taken now? */
@@ -75,7 +79,16 @@ unsigned gicv3_cpu_running(const struct gicv3_cpu *c, int group);
 unsigned gicv3_cpu_group_mask(const struct gicv3_cpu *c, unsigned group);
 uint32_t gicv3_cpu_local_pending(const struct gicv3_cpu *c);
 void gicv3_cpu_queue(struct gicv3_cpu *c, enum gicv3_msg op, unsigned a, uint32_t b);
+/* ICC_BPR0, ICC_BPR1: no less than the least there is. */
+void gicv3_cpu_write_bpr(struct gicv3_cpu *c, unsigned group, unsigned v);
+/* Bit n: takes interrupts of group n with 1-of-N routing. */
+uint8_t gicv3_cpu_participation(const struct gicv3_cpu *c);
 /* After changes of IGRPEN, GICR_WAKER, GICR_CTLR. */
 void gicv3_cpu_tell_participation(struct gicv3_cpu *c);
-/* Unlocks, and sends what was queued. */
-void gicv3_cpu_send_unlock(struct gicv3_cpu *c);
+/* Sends what was queued; the lock is let go of meanwhile. */
+void gicv3_cpu_send(struct gicv3_cpu *c);
+static inline void gicv3_cpu_send_unlock(struct gicv3_cpu *c)
+{
+    gicv3_cpu_send(c);
+    mutex_unlock(c->lock);
+}

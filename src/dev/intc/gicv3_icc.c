@@ -109,12 +109,10 @@ static uint64_t icc_bpr(const struct gicv3_cpu *c, unsigned group)
     return c->bpr[group];
 }
 
-static void icc_write_bpr(struct gicv3_cpu *c, unsigned group, unsigned v)
+void gicv3_cpu_write_bpr(struct gicv3_cpu *c, unsigned group, unsigned v)
 {
     unsigned min = 7 - GICV3_PRIORITY_BITS + group;
-    if (!(group && c->cbpr)) {
-        c->bpr[group] = (v & 7) < min ? min : v & 7;
-    }
+    c->bpr[group] = (v & 7) < min ? min : v & 7;
 }
 
 static uint64_t icc_hppir(const struct gicv3_cpu *c, unsigned group)
@@ -181,7 +179,9 @@ static bool icc_write(struct gicv3_cpu *c, uint32_t enc, uint64_t v)
         break;
     case ICC_BPR0:
     case ICC_BPR1:
-        icc_write_bpr(c, enc == ICC_BPR1, v);
+        if (enc == ICC_BPR0 || !c->cbpr) {
+            gicv3_cpu_write_bpr(c, enc == ICC_BPR1, v);
+        }
         break;
     case ICC_AP0R0:
         c->apr[0] = v;
@@ -210,9 +210,10 @@ static bool icc_write(struct gicv3_cpu *c, uint32_t enc, uint64_t v)
     return true;
 }
 
-bool gicv3_cpu_sysreg_read(struct gicv3_cpu *c, uint32_t enc, uint64_t *v)
+bool gicv3_cpu_sysreg_read(struct device *d, uint32_t enc, uint64_t *v)
 {
-    mutex_lock(&c->lock);
+    struct gicv3_cpu *c = gicv3_cpu_from(d);
+    mutex_lock(c->lock);
     bool there = icc_read(c, enc, v);
     if (enc == ICC_IAR0 || enc == ICC_IAR1) {
         gicv3_cpu_update(c);
@@ -221,8 +222,9 @@ bool gicv3_cpu_sysreg_read(struct gicv3_cpu *c, uint32_t enc, uint64_t *v)
     return there;
 }
 
-bool gicv3_cpu_sysreg_write(struct gicv3_cpu *c, uint32_t enc, uint64_t v)
+bool gicv3_cpu_sysreg_write(struct device *d, uint32_t enc, uint64_t v)
 {
+    struct gicv3_cpu *c = gicv3_cpu_from(d);
     if (enc == ICC_SGI1R || enc == ICC_SGI0R) {
         icc_send_sgi(c, v, enc == ICC_SGI1R);
         return true;
@@ -230,7 +232,7 @@ bool gicv3_cpu_sysreg_write(struct gicv3_cpu *c, uint32_t enc, uint64_t v)
     if (enc == ICC_ASGI1R) {
         return true;            /* for the other security state, which there is not */
     }
-    mutex_lock(&c->lock);
+    mutex_lock(c->lock);
     bool there = icc_write(c, enc, v);
     gicv3_cpu_tell_participation(c);
     gicv3_cpu_update(c);

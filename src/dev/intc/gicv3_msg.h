@@ -34,6 +34,8 @@
 #pragma once
 #include <stdint.h>
 
+#define GICV3_PRIORITY_MASK 0xf8u       /* 5 bits of priority, all of them for preemption */
+
 enum gicv3_msg {
     GICV3_SET = 1,          /* a = INTID, b = below */
     GICV3_UPDATE,           /* the same */

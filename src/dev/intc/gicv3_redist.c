@@ -1,153 +1,297 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GICv3 redistributor registers: IHI 0069, 12.10 (RD_base) and 12.11 (SGI_base at +64 KiB).  No
- * LPIs: GICR_PROPBASER and what belongs to it read as zero. */
-#include "base/log.h"
+/* GICv3 redistributor registers: IHI 0069, 12.10 (RD_base) and 12.11 (SGI_base at +64 KiB); what a
+ * snapshot holds of a vCPU's part, and its life.  No LPIs: GICR_PROPBASER and what belongs to it
+ * read as zero.
+ *
+ * House: devices: a part of the processor, which has messages besides what all devices have. */
+#include "base/err.h"
 #include "dev/intc/gicv3_cpu_priv.h"
 #include "dev/intc/gicv3_id.h"
-#include "mem/space.h"
 
-enum {
-    GICR_CTLR = 0x0, GICR_IIDR = 0x4, GICR_TYPER = 0x8, GICR_TYPER_HIGH = 0xc, GICR_WAKER = 0x14,
-    GICR_IGROUPR0 = 0x10080, GICR_ISENABLER0 = 0x10100, GICR_ICENABLER0 = 0x10180,
-    GICR_ISPENDR0 = 0x10200, GICR_ICPENDR0 = 0x10280, GICR_ISACTIVER0 = 0x10300,
-    GICR_ICACTIVER0 = 0x10380, GICR_IPRIORITYR0 = 0x10400, GICR_ICFGR0 = 0x10c00,
-    GICR_ICFGR1 = 0x10c04,
-};
+#include <stdio.h>
+#include <string.h>
 
 #define CTLR_DPG (7u << 24)             /* deselection from 1-of-N: DPG0, DPG1NS, DPG1S */
-#define WAKER_SLEEP 2u
-#define WAKER_CHILDREN_ASLEEP 4u
+#define SGIS_EDGE 0xffffu               /* SGIs are edges, for ever */
+enum { WAKER_SLEEP = 2, WAKER_CHILDREN_ASLEEP = 4 };
 
-static uint32_t redist_icfgr1(const struct gicv3_cpu *c)
+static struct gicv3_cpu *from(struct device *d)
+{
+    return gicv3_cpu_from(d);
+}
+
+/* ---- registers ---------------------------------------------------------------------------- */
+
+/* After a write of any of them. */
+static void changed(struct gicv3_cpu *c)
+{
+    gicv3_cpu_tell_participation(c);
+    gicv3_cpu_update(c);
+    gicv3_cpu_send(c);
+}
+
+static void wr_changed(struct device *d, unsigned i, uint64_t v)
+{
+    changed(from(d));
+}
+
+static uint64_t rd_iidr(struct device *d, unsigned i)
+{
+    return GICV3_IIDR;
+}
+
+/* |63    32|31 27|26 24|23           8|7 6|  5 |  4 |3 0|
+ * |affinity|     |     |CPU's number  |   |DPGS|Last|   | */
+static uint64_t rd_typer(struct device *d, unsigned i)
+{
+    struct gicv3_cpu *c = from(d);
+    uint64_t mpidr = c->topology->mpidr[c->index];
+
+    return (mpidr & 0xffffff) << 32 | (mpidr >> 32 & 0xff) << 56 | c->index << 8 | 1u << 5 |
+           (c->is_last ? 1u << 4 : 0);
+}
+
+static uint64_t rd_zero(struct device *d, unsigned i)
+{
+    return 0;
+}
+
+static uint64_t rd_id(struct device *d, unsigned i)
+{
+    return gicv3_id_read(i, 0x93);
+}
+
+static void wr_waker(struct device *d, unsigned i, uint64_t v)
+{
+    from(d)->gicr_waker = v & WAKER_SLEEP ? WAKER_SLEEP | WAKER_CHILDREN_ASLEEP : 0;
+    changed(from(d));
+}
+
+static void wr_isenabler(struct device *d, unsigned i, uint64_t v)
+{
+    from(d)->enabled |= v;
+    changed(from(d));
+}
+
+static uint64_t rd_pending(struct device *d, unsigned i)
+{
+    return gicv3_cpu_local_pending(from(d));
+}
+
+static void wr_ispendr(struct device *d, unsigned i, uint64_t v)
+{
+    from(d)->latch |= v;
+    changed(from(d));
+}
+
+static void wr_isactiver(struct device *d, unsigned i, uint64_t v)
+{
+    from(d)->active |= v;
+    changed(from(d));
+}
+
+static uint64_t rd_icfgr(struct device *d, unsigned w)
 {
     uint32_t v = 0;
     for (unsigned i = 0; i < 16; i++) {
-        v |= (c->edge >> (16 + i) & 1) << (i * 2 + 1);
+        v |= (from(d)->edge >> (w * 16 + i) & 1) << (i * 2 + 1);
     }
     return v;
 }
 
-static uint64_t redist_read32(struct gicv3_cpu *c, unsigned off)
+static void wr_icfgr(struct device *d, unsigned w, uint64_t v)
 {
-    uint64_t mpidr = c->topology->mpidr[c->index];
-    switch (off) {
-    case GICR_CTLR:
-        return c->gicr_ctlr;
-    case GICR_IIDR:
-        return GICV3_IIDR;
-    case GICR_TYPER:
-        return (c->is_last ? 1u << 4 : 0) | 1u << 5 | c->index << 8;    /* Last, DPGS */
-    case GICR_TYPER_HIGH:
-        return (mpidr & 0xffffff) | (mpidr >> 32 & 0xff) << 24;
-    case GICR_WAKER:
-        return c->gicr_waker;
-    case GICR_IGROUPR0:
-        return c->group;
-    case GICR_ISENABLER0:
-    case GICR_ICENABLER0:
-        return c->enabled;
-    case GICR_ISPENDR0:
-    case GICR_ICPENDR0:
-        return gicv3_cpu_local_pending(c);
-    case GICR_ISACTIVER0:
-    case GICR_ICACTIVER0:
-        return c->active;
-    case GICR_ICFGR0:
-        return 0xaaaaaaaa;
-    case GICR_ICFGR1:
-        return redist_icfgr1(c);
-    default:
-        return gicv3_id_read(off, 0x93);
-    }
-}
-
-static void redist_write_icfgr1(struct gicv3_cpu *c, uint32_t v)
-{
+    struct gicv3_cpu *c = from(d);
     for (unsigned i = 0; i < 16; i++) {
-        uint32_t bit = 1u << (16 + i);
+        uint32_t bit = 1u << (w * 16 + i);
         c->edge = v >> (i * 2 + 1) & 1 ? c->edge | bit : c->edge & ~bit;
     }
+    c->edge |= SGIS_EDGE;
+    changed(c);
 }
 
-static void redist_write32(struct gicv3_cpu *c, unsigned off, uint32_t v)
+static uint64_t rd_ipriorityr(struct device *d, uint32_t first, unsigned size)
 {
-    switch (off) {
-    case GICR_CTLR:
-        c->gicr_ctlr = v & CTLR_DPG;
-        break;
-    case GICR_WAKER:
-        c->gicr_waker = v & WAKER_SLEEP ? WAKER_SLEEP | WAKER_CHILDREN_ASLEEP : 0;
-        break;
-    case GICR_IGROUPR0:
-        c->group = v;
-        break;
-    case GICR_ISENABLER0:
-        c->enabled |= v;
-        break;
-    case GICR_ICENABLER0:
-        c->enabled &= ~v;
-        break;
-    case GICR_ISPENDR0:
-        c->latch |= v;
-        break;
-    case GICR_ICPENDR0:
-        c->latch &= ~v;
-        break;
-    case GICR_ISACTIVER0:
-        c->active |= v;
-        break;
-    case GICR_ICACTIVER0:
-        c->active &= ~v;
-        break;
-    case GICR_ICFGR1:
-        redist_write_icfgr1(c, v);
-        break;
-    default:
-        log_guest("gicv3", "write of GICR offset 0x%x, where no register is writable", off);
-    }
-}
-
-static bool redist_is_priority(uint64_t off, unsigned size)
-{
-    return off >= GICR_IPRIORITYR0 && off + size <= GICR_IPRIORITYR0 + 32;
-}
-
-static uint64_t redist_mmio_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
-{
-    struct gicv3_cpu *c = ctx;
     uint64_t v = 0;
-    mutex_lock(&c->lock);
-    if (redist_is_priority(off, size)) {
-        for (unsigned i = 0; i < size; i++) {
-            v |= (uint64_t)c->priority[off - GICR_IPRIORITYR0 + i] << i * 8;
-        }
-    } else if (size == 4) {
-        v = redist_read32(c, off);
-    } else if (size == 8) {
-        v = redist_read32(c, off) | redist_read32(c, off + 4) << 32;
-    } else {
-        log_guest("gicv3", "%u-byte read of GICR offset 0x%x", size, (unsigned)off);
+    for (unsigned i = 0; i < size; i++) {
+        v |= (uint64_t)from(d)->priority[first + i] << i * 8;
     }
-    mutex_unlock(&c->lock);
     return v;
 }
 
-static void redist_mmio_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsigned vcpu)
+static void wr_ipriorityr(struct device *d, uint32_t first, unsigned size, uint64_t v)
 {
-    struct gicv3_cpu *c = ctx;
-    mutex_lock(&c->lock);
-    if (redist_is_priority(off, size)) {
-        for (unsigned i = 0; i < size; i++) {
-            c->priority[off - GICR_IPRIORITYR0 + i] = v >> i * 8 & GICV3_PRIORITY_MASK;
-        }
-    } else if (size == 4) {
-        redist_write32(c, off, v);
-    } else {
-        log_guest("gicv3", "%u-byte write of GICR offset 0x%x", size, (unsigned)off);
+    for (unsigned i = 0; i < size; i++) {
+        from(d)->priority[first + i] = v >> i * 8 & GICV3_PRIORITY_MASK;
     }
+    changed(from(d));
+}
+
+#define REGR(off, text, m, ...) REG(off, 4, text, struct gicv3_cpu, m, ##__VA_ARGS__)
+/* RAZ/WI. */
+#define REG_ZERO(off, size, text, ...) \
+    REG_FN(off, size, text, .rd = rd_zero, .flags = REG_QUIET, ##__VA_ARGS__)
+
+static const struct device_reg gicr_regs[] = {
+    REGR(0x0000, "GICR_CTLR", gicr_ctlr, .wmask = CTLR_DPG, .wr = wr_changed),
+    REG_FN(0x0004, 4, "GICR_IIDR", .rd = rd_iidr),
+    REG_FN(0x0008, 8, "GICR_TYPER", .sizes = 4 | 8, .flags = REG_LANES, .rd = rd_typer),
+    REG_ZERO(0x0010, 4, "GICR_STATUSR"),
+    REGR(0x0014, "GICR_WAKER", gicr_waker, .wr = wr_waker,
+         .reset = WAKER_SLEEP | WAKER_CHILDREN_ASLEEP),
+    REG_ZERO(0x0070, 8, "GICR_PROPBASER", .sizes = 4 | 8),
+    REG_ZERO(0x0078, 8, "GICR_PENDBASER", .sizes = 4 | 8),
+    REG_ZERO(0x00c0, 4, "GICR_SYNCR"),
+    REG_FN(0xffd0, 4, "GICR_ID", .count = GICV3_IDS_N, .rd = rd_id),
+
+    REGR(0x10080, "GICR_IGROUPR0", group, .wmask = UINT32_MAX, .wr = wr_changed),
+    REGR(0x10100, "GICR_ISENABLER0", enabled, .wr = wr_isenabler),
+    REGR(0x10180, "GICR_ICENABLER0", enabled, .flags = REG_W1C | REG_VIEW, .wmask = UINT32_MAX,
+         .wr = wr_changed),
+    REGR(0x10200, "GICR_ISPENDR0", latch, .rd = rd_pending, .wr = wr_ispendr),
+    REGR(0x10280, "GICR_ICPENDR0", latch, .flags = REG_W1C | REG_VIEW, .wmask = UINT32_MAX,
+         .rd = rd_pending, .wr = wr_changed),
+    REGR(0x10300, "GICR_ISACTIVER0", active, .wr = wr_isactiver),
+    REGR(0x10380, "GICR_ICACTIVER0", active, .flags = REG_W1C | REG_VIEW, .wmask = UINT32_MAX,
+         .wr = wr_changed),
+    REG_WINDOW(0x10400, 32, "GICR_IPRIORITYR", .window_rd = rd_ipriorityr,
+               .window_wr = wr_ipriorityr),
+    REG_FN(0x10c00, 4, "GICR_ICFGR", .count = 2, .rd = rd_icfgr, .wr = wr_icfgr),
+    REG_ZERO(0x10d00, 4, "GICR_IGRPMODR0"),         /* GICD_CTLR.DS is on */
+    REG_ZERO(0x10e00, 4, "GICR_NSACR"),
+    REG_END
+};
+
+/* ---- saved state -------------------------------------------------------------------------- */
+
+/* Not in it: levels of wires, which who drives them says again; and what the distributor has told
+ * this CPU, which it tells anew when it is loaded, after the CPUs. */
+static const struct device_state cpu_state[] = {
+    STATE(struct gicv3_cpu, group),
+    STATE(struct gicv3_cpu, enabled),
+    STATE(struct gicv3_cpu, latch),
+    STATE(struct gicv3_cpu, active),
+    STATE(struct gicv3_cpu, edge),
+    STATE_ARRAY(struct gicv3_cpu, priority),
+    STATE(struct gicv3_cpu, gicr_ctlr),
+    STATE(struct gicv3_cpu, gicr_waker),
+    STATE(struct gicv3_cpu, igrpen),
+    STATE(struct gicv3_cpu, pmr),
+    STATE_ARRAY(struct gicv3_cpu, bpr),
+    STATE(struct gicv3_cpu, cbpr),
+    STATE(struct gicv3_cpu, eoimode),
+    STATE_ARRAY(struct gicv3_cpu, apr),
+    STATE_END
+};
+
+static bool cpu_after_load(struct device *d, struct err *e)
+{
+    struct gicv3_cpu *c = from(d);
+
+    c->edge |= SGIS_EDGE;
+    c->gicr_ctlr &= CTLR_DPG;
+    c->gicr_waker = c->gicr_waker & WAKER_SLEEP ? WAKER_SLEEP | WAKER_CHILDREN_ASLEEP : 0;
+    c->igrpen &= 3;
+    c->pmr &= GICV3_PRIORITY_MASK;
+    for (unsigned i = 0; i < 32; i++) {
+        c->priority[i] &= GICV3_PRIORITY_MASK;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        gicv3_cpu_write_bpr(c, i, c->bpr[i]);
+    }
+    /* The distributor's state has it as well. */
+    c->participates_told = gicv3_cpu_participation(c);
+    gicv3_cpu_update(c);
+    return true;
+}
+
+bool gicv3_cpu_is_quiet(struct device *d)
+{
+    struct gicv3_cpu *c = from(d);
+    mutex_lock(c->lock);
+    bool is_quiet = !c->sending && !c->out_n;
+    mutex_unlock(c->lock);
+    return is_quiet;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static void interface_reset(struct gicv3_cpu *c)
+{
+    c->igrpen = 0;
+    c->pmr = 0;
+    c->bpr[0] = 7 - GICV3_PRIORITY_BITS;
+    c->bpr[1] = 8 - GICV3_PRIORITY_BITS;
+    c->cbpr = c->eoimode = false;
+    c->apr[0] = c->apr[1] = 0;
+}
+
+void gicv3_cpu_reset_interface(struct device *d)
+{
+    struct gicv3_cpu *c = from(d);
+    mutex_lock(c->lock);
+    interface_reset(c);
     gicv3_cpu_tell_participation(c);
     gicv3_cpu_update(c);
     gicv3_cpu_send_unlock(c);
 }
 
-const struct mmio_ops gicv3_redist_mmio = { .read = redist_mmio_read, .write = redist_mmio_write };
+static void cpu_reset(struct device *d)
+{
+    struct gicv3_cpu *c = from(d);
+
+    c->epoch = c->topology->epoch;
+    c->edge = SGIS_EDGE;
+    memset(c->priority, 0, sizeof(c->priority));
+    memset(c->spi_pending, 0, sizeof(c->spi_pending));
+    memset(c->deactivate_queued, 0, sizeof(c->deactivate_queued));
+    c->control = 0;
+    c->participates_told = 0;
+    c->out_n = 0;
+    interface_reset(c);
+    gicv3_cpu_update(c);
+}
+
+static bool cpu_realize(struct device *d, struct err *e)
+{
+    return from(d)->topology ||
+           err_set(e, "it was not connected to a distributor: gicv3_cpu_new() does that");
+}
+
+const struct device_class gicv3_cpu_class = {
+    .name = "gicv3-cpu",
+    .about = "GICv3 redistributor and CPU interface of a vCPU",
+    .version = 1,
+    .irqs_n = 2,
+    .size = sizeof(struct gicv3_cpu),
+    .regions = (const struct device_region[]){
+        { .name = "gicv3-redist", .size = GICV3_REDIST_BYTES, .regs = gicr_regs }, REGION_END
+    },
+    .state = cpu_state,
+    .realize = cpu_realize,
+    .reset = cpu_reset,
+    .after_load = cpu_after_load,
+};
+
+struct device *gicv3_cpu_new(unsigned index, bool is_last, const struct gicv3_topology *topology,
+                             const struct irq_sink *sink, const struct device_env *env,
+                             struct err *e)
+{
+    struct device *d;
+    char id[32];
+
+    snprintf(id, sizeof(id), "%s.%u", gicv3_cpu_class.name, index);
+    d = device_new(&gicv3_cpu_class, id, e);
+    if (d) {
+        from(d)->index = index;
+        from(d)->is_last = is_last;
+        from(d)->topology = topology;
+        from(d)->sink = sink;
+        from(d)->lock = d->host->lock;
+    }
+    if (d && !device_realize(d, env, e)) {
+        device_free(d);
+        return NULL;
+    }
+    return d;
+}

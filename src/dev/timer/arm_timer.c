@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Generic timer of one PE: DDI 0487, D12.2 and D17.8. */
+/* Generic timer of one PE: DDI 0487, D12.2 and D17.8.
+ *
+ * House: devices: a part of the processor, whose registers are not in memory. */
 #include "dev/timer/arm_timer.h"
 
-#include "base/err.h"
-#include "base/thread.h"
 #include "vm/clock.h"
+#include "vm/device.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
 #define ENC(op0, op1, crn, crm, op2) \
     ((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
@@ -23,54 +24,64 @@ enum {
 enum { CTL_ENABLE = 1, CTL_IMASK = 2, CTL_ISTATUS = 4 };
 
 struct comparator {
-    struct arm_timer *owner;
-    struct irq irq;
-    struct vm_timer alarm;
+    struct device_timer *alarm;
     uint64_t cval;
     uint32_t ctl;               /* ENABLE, IMASK */
     bool line;
 };
 
 struct arm_timer {
+    struct device dev;          /* its lock: of the comparators */
+    struct mutex *lock;
     struct vm_clock *clock;
     uint32_t cntfrq;
-    struct mutex lock;          /* the comparators */
     struct comparator comp[ARM_TIMER_COUNT];
 };
 
-uint64_t arm_timer_count(const struct arm_timer *t)
+static struct arm_timer *from(struct device *d)
+{
+    return (struct arm_timer *)d;   /* the first member */
+}
+
+static uint64_t count(const struct arm_timer *t)
 {
     return (uint64_t)vm_clock_ns(t->clock) / ARM_TIMER_NS_PER_COUNT;
 }
 
-static bool comp_is_met(const struct comparator *c)
+uint64_t arm_timer_count(const struct device *d)
 {
-    return c->ctl & CTL_ENABLE && arm_timer_count(c->owner) >= c->cval;
+    return count((const struct arm_timer *)d);
+}
+
+static bool comp_is_met(const struct arm_timer *t, const struct comparator *c)
+{
+    return c->ctl & CTL_ENABLE && count(t) >= c->cval;
 }
 
 /* Under the lock: the line as it should be now, and the alarm for its next change by itself. */
-static void comp_update(struct comparator *c)
+static void comp_update(struct arm_timer *t, struct comparator *c)
 {
-    bool met = comp_is_met(c), line = met && !(c->ctl & CTL_IMASK);
+    bool met = comp_is_met(t, c), line = met && !(c->ctl & CTL_IMASK);
 
     if (line != c->line) {
         c->line = line;
-        irq_set(&c->irq, line);
+        irq_set(&t->dev.host->irq[c - t->comp], line);
     }
     if (met || c->ctl != CTL_ENABLE || c->cval > INT64_MAX / ARM_TIMER_NS_PER_COUNT) {
-        vm_timer_cancel(&c->alarm);
+        device_timer_cancel(c->alarm);
     } else {
-        vm_timer_arm(&c->alarm, (int64_t)(c->cval * ARM_TIMER_NS_PER_COUNT));
+        device_timer_arm(c->alarm, (int64_t)(c->cval * ARM_TIMER_NS_PER_COUNT));
     }
 }
 
-static void comp_fire(void *ctx)
+static void fire_phys(struct device *d)
 {
-    struct comparator *c = ctx;
+    comp_update(from(d), &from(d)->comp[ARM_TIMER_PHYS]);
+}
 
-    mutex_lock(&c->owner->lock);
-    comp_update(c);
-    mutex_unlock(&c->owner->lock);
+static void fire_virt(struct device *d)
+{
+    comp_update(from(d), &from(d)->comp[ARM_TIMER_VIRT]);
 }
 
 static struct comparator *comp_of(struct arm_timer *t, uint32_t enc)
@@ -84,35 +95,37 @@ static struct comparator *comp_of(struct arm_timer *t, uint32_t enc)
     return NULL;
 }
 
-static uint64_t comp_read(struct comparator *c, uint32_t enc)
+static uint64_t comp_read(struct arm_timer *t, struct comparator *c, uint32_t enc)
 {
     if (enc == CNTP_CVAL || enc == CNTV_CVAL) {
         return c->cval;
     }
     if (enc == CNTP_TVAL || enc == CNTV_TVAL) {
-        return (uint32_t)(c->cval - arm_timer_count(c->owner));
+        return (uint32_t)(c->cval - count(t));
     }
     /* Who polls ISTATUS must not see it before the line that it stands for. */
-    comp_update(c);
-    return c->ctl | (comp_is_met(c) ? CTL_ISTATUS : 0);
+    comp_update(t, c);
+    return c->ctl | (comp_is_met(t, c) ? CTL_ISTATUS : 0);
 }
 
-static void comp_write(struct comparator *c, uint32_t enc, uint64_t v)
+static void comp_write(struct arm_timer *t, struct comparator *c, uint32_t enc, uint64_t v)
 {
     if (enc == CNTP_CVAL || enc == CNTV_CVAL) {
         c->cval = v;
     } else if (enc == CNTP_TVAL || enc == CNTV_TVAL) {
-        c->cval = arm_timer_count(c->owner) + (uint64_t)(int64_t)(int32_t)v;
+        c->cval = count(t) + (uint64_t)(int64_t)(int32_t)v;
     } else {
         c->ctl = v & (CTL_ENABLE | CTL_IMASK);
     }
-    comp_update(c);
+    comp_update(t, c);
 }
 
-bool arm_timer_sysreg_read(struct arm_timer *t, uint32_t enc, uint64_t *v)
+bool arm_timer_sysreg_read(struct device *d, uint32_t enc, uint64_t *v)
 {
+    struct arm_timer *t = from(d);
+
     if (enc == CNTVCT || enc == CNTPCT || enc == CNTVCTSS || enc == CNTPCTSS) {
-        *v = arm_timer_count(t);
+        *v = count(t);
         return true;
     }
     if (enc == CNTFRQ) {
@@ -123,14 +136,16 @@ bool arm_timer_sysreg_read(struct arm_timer *t, uint32_t enc, uint64_t *v)
     if (!c) {
         return false;
     }
-    mutex_lock(&t->lock);
-    *v = comp_read(c, enc);
-    mutex_unlock(&t->lock);
+    mutex_lock(t->lock);
+    *v = comp_read(t, c, enc);
+    mutex_unlock(t->lock);
     return true;
 }
 
-bool arm_timer_sysreg_write(struct arm_timer *t, uint32_t enc, uint64_t v)
+bool arm_timer_sysreg_write(struct device *d, uint32_t enc, uint64_t v)
 {
+    struct arm_timer *t = from(d);
+
     if (enc == CNTFRQ) {
         t->cntfrq = v;          /* tells software, changes nothing (D12.1.3) */
         return true;
@@ -139,51 +154,82 @@ bool arm_timer_sysreg_write(struct arm_timer *t, uint32_t enc, uint64_t v)
     if (!c) {
         return false;
     }
-    mutex_lock(&t->lock);
-    comp_write(c, enc, v);
-    mutex_unlock(&t->lock);
+    mutex_lock(t->lock);
+    comp_write(t, c, enc, v);
+    mutex_unlock(t->lock);
     return true;
 }
 
-void arm_timer_reset(struct arm_timer *t)
+/* ---- a device without registers in memory ---------------------------------------------------- */
+
+static const struct device_state comp_state[] = {
+    STATE(struct comparator, cval),
+    STATE(struct comparator, ctl),
+    STATE_END
+};
+
+static const struct device_state timer_state[] = {
+    STATE(struct arm_timer, cntfrq),
+    STATE_STRUCTS(struct arm_timer, comp, comp_state),
+    STATE_END
+};
+
+static void timer_reset(struct device *d)
 {
-    mutex_lock(&t->lock);
+    struct arm_timer *t = from(d);
+
     t->cntfrq = ARM_TIMER_HZ;
     for (unsigned i = 0; i < ARM_TIMER_COUNT; i++) {
         t->comp[i].cval = 0;
         t->comp[i].ctl = 0;
-        comp_update(&t->comp[i]);
+        comp_update(t, &t->comp[i]);
     }
-    mutex_unlock(&t->lock);
 }
 
-struct arm_timer *arm_timer_new(struct vm_clock *clock, const struct irq irq[ARM_TIMER_COUNT],
-                                struct err *e)
+static bool timer_after_load(struct device *d, struct err *e)
 {
-    struct arm_timer *t = calloc(1, sizeof(*t));
-    if (!t) {
-        err_set(e, "generic timer: out of memory");
+    struct arm_timer *t = from(d);
+
+    for (unsigned i = 0; i < ARM_TIMER_COUNT; i++) {
+        t->comp[i].ctl &= CTL_ENABLE | CTL_IMASK;
+        comp_update(t, &t->comp[i]);
+    }
+    return true;
+}
+
+static bool timer_realize(struct device *d, struct err *e)
+{
+    struct arm_timer *t = from(d);
+
+    t->lock = d->host->lock;
+    t->clock = d->host->env.clock;
+    t->comp[ARM_TIMER_PHYS].alarm = device_timer_new(d, fire_phys, e);
+    t->comp[ARM_TIMER_VIRT].alarm = device_timer_new(d, fire_virt, e);
+    return t->comp[ARM_TIMER_PHYS].alarm && t->comp[ARM_TIMER_VIRT].alarm;
+}
+
+const struct device_class arm_timer_class = {
+    .name = "arm-timer",
+    .about = "generic timer of a vCPU",
+    .version = 1,
+    .irqs_n = ARM_TIMER_COUNT,
+    .size = sizeof(struct arm_timer),
+    .state = timer_state,
+    .realize = timer_realize,
+    .reset = timer_reset,
+    .after_load = timer_after_load,
+};
+
+struct device *arm_timer_new(unsigned index, const struct device_env *env, struct err *e)
+{
+    struct device *d;
+    char id[32];
+
+    snprintf(id, sizeof id, "%s.%u", arm_timer_class.name, index);
+    d = device_new(&arm_timer_class, id, e);
+    if (d && !device_realize(d, env, e)) {
+        device_free(d);
         return NULL;
     }
-    t->clock = clock;
-    mutex_init(&t->lock);
-    for (unsigned i = 0; i < ARM_TIMER_COUNT; i++) {
-        t->comp[i].owner = t;
-        t->comp[i].irq = irq[i];
-        vm_timer_init(&t->comp[i].alarm, clock, comp_fire, &t->comp[i]);
-    }
-    arm_timer_reset(t);
-    return t;
-}
-
-void arm_timer_free(struct arm_timer *t)
-{
-    if (!t) {
-        return;
-    }
-    for (unsigned i = 0; i < ARM_TIMER_COUNT; i++) {
-        vm_timer_cancel(&t->comp[i].alarm);
-    }
-    mutex_destroy(&t->lock);
-    free(t);
+    return d;
 }

@@ -6,6 +6,7 @@
 #include "base/trace.h"
 #include "dev/intc/gicv3.h"
 #include "mem/space.h"
+#include "vm/device.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -43,8 +44,7 @@ struct sim {
     uint64_t mpidr[SIM_CPUS_MAX];
     struct gicv3_topology topology;
     struct irq_sink sink;
-    struct gicv3_dist *dist;
-    struct gicv3_cpu *cpu[SIM_CPUS_MAX];
+    struct device *dist, *cpu[SIM_CPUS_MAX];
     struct sim_cpu_line {
         bool irq, fiq;
     } line[SIM_CPUS_MAX];
@@ -97,15 +97,16 @@ static inline bool sim_step(struct sim *s, struct prng *p)
     }
 }
 
-static inline void sim_line(void *ctx, bool is_fiq, bool level)
+static inline void sim_line(void *ctx, unsigned n, bool level)
 {
     struct sim_cpu_line *l = ctx;
-    *(is_fiq ? &l->fiq : &l->irq) = level;
+    *(n == GICV3_CPU_FIQ ? &l->fiq : &l->irq) = level;
 }
 
 static inline struct sim *sim_new(unsigned cpus_n, bool direct)
 {
     struct sim *s = calloc(1, sizeof(*s));
+    struct device_env env = { 0 };
     struct err e;
     s->direct = direct;
     s->cpus_n = cpus_n;
@@ -115,41 +116,87 @@ static inline struct sim *sim_new(unsigned cpus_n, bool direct)
     }
     s->topology = (struct gicv3_topology){ .cpus_n = cpus_n, .mpidr = s->mpidr,
                                            .trace = &trace_none };
-    s->dist = gicv3_dist_new(SIM_INTIDS, &s->topology, &s->sink, &e);
+    s->dist = gicv3_dist_new(SIM_INTIDS, &s->topology, &s->sink, &env, &e);
     for (unsigned i = 0; i < cpus_n; i++) {
-        s->cpu[i] = gicv3_cpu_new(i, i == cpus_n - 1, &s->topology, &s->sink, sim_line,
-                                  &s->line[i], &e);
+        s->cpu[i] = gicv3_cpu_new(i, i == cpus_n - 1, &s->topology, &s->sink, &env, &e);
+        device_connect_irq(s->cpu[i], GICV3_CPU_IRQ,
+                           (struct irq){ sim_line, &s->line[i], GICV3_CPU_IRQ });
+        device_connect_irq(s->cpu[i], GICV3_CPU_FIQ,
+                           (struct irq){ sim_line, &s->line[i], GICV3_CPU_FIQ });
+        device_reset(s->cpu[i]);
     }
+    device_reset(s->dist);
     return s;
 }
 
 static inline void sim_free(struct sim *s)
 {
-    gicv3_dist_free(s->dist);
+    device_free(s->dist);
     for (unsigned i = 0; i < s->cpus_n; i++) {
-        gicv3_cpu_free(s->cpu[i]);
+        device_free(s->cpu[i]);
     }
     free(s);
 }
 
+/* Saves `from`, loads it into `to`, and goes on with that. */
+static inline bool sim_move_part(struct device *from, struct device *to)
+{
+    uint8_t *blob;
+    struct err e;
+    size_t n;
+    bool ok = device_save(from, &blob, &n, &e);
+    if (ok) {
+        ok = device_load(to, blob, n, &e);
+        free(blob);
+    }
+    if (!ok) {
+        fprintf(stderr, "%s\n", e.text);
+    }
+    return ok;
+}
+
+static inline bool sim_is_quiet(struct sim *s)
+{
+    bool is_quiet = !s->queued_n && gicv3_dist_is_quiet(s->dist);
+    for (unsigned i = 0; i < s->cpus_n; i++) {
+        is_quiet &= gicv3_cpu_is_quiet(s->cpu[i]);
+    }
+    return is_quiet;
+}
+
+static inline uint64_t gic_read(struct device *d, unsigned off, unsigned size, unsigned vcpu)
+{
+    void *ctx;
+    const struct mmio_ops *ops = device_region_ops(d, 0, &ctx);
+    return ops->read(ctx, off, size, vcpu);
+}
+
+static inline void gic_write(struct device *d, unsigned off, unsigned size, uint64_t v,
+                             unsigned vcpu)
+{
+    void *ctx;
+    const struct mmio_ops *ops = device_region_ops(d, 0, &ctx);
+    ops->write(ctx, off, size, v, vcpu);
+}
+
 static inline void gicd_w(struct sim *s, unsigned off, uint32_t v)
 {
-    gicv3_dist_mmio.write(s->dist, off, 4, v, 0);
+    gic_write(s->dist, off, 4, v, 0);
 }
 
 static inline uint32_t gicd_r(struct sim *s, unsigned off)
 {
-    return gicv3_dist_mmio.read(s->dist, off, 4, 0);
+    return gic_read(s->dist, off, 4, 0);
 }
 
 static inline void gicr_w(struct sim *s, unsigned cpu, unsigned off, uint32_t v)
 {
-    gicv3_redist_mmio.write(s->cpu[cpu], off, 4, v, 0);
+    gic_write(s->cpu[cpu], off, 4, v, 0);
 }
 
 static inline uint32_t gicr_r(struct sim *s, unsigned cpu, unsigned off)
 {
-    return gicv3_redist_mmio.read(s->cpu[cpu], off, 4, 0);
+    return gic_read(s->cpu[cpu], off, 4, 0);
 }
 
 static inline uint64_t icc_r(struct sim *s, unsigned cpu, uint32_t enc)
@@ -173,12 +220,12 @@ static inline void gicd_bit(struct sim *s, unsigned reg, unsigned intid)
 
 static inline void gicd_prio(struct sim *s, unsigned intid, uint8_t prio)
 {
-    gicv3_dist_mmio.write(s->dist, 0x400 + intid, 1, prio, 0);
+    gic_write(s->dist, 0x400 + intid, 1, prio, 0);
 }
 
 static inline void gicd_route(struct sim *s, unsigned intid, uint64_t affinity)
 {
-    gicv3_dist_mmio.write(s->dist, 0x6000 + intid * 8, 8, affinity, 0);
+    gic_write(s->dist, 0x6000 + intid * 8, 8, affinity, 0);
 }
 
 static inline void gicd_edge(struct sim *s, unsigned intid, bool edge)

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/opts.h"
+#include "base/trace.h"
 #include "dev/devices.h"
 #include "dev/virtio/mmio.h"
 #include "mem/space.h"
@@ -131,6 +132,50 @@ struct device *bench_add_virtio(struct bench *b, const char *class_name, const c
     must(device_realize(d, &b->env, &e), &e);
     device_reset(d);
     return d;
+}
+
+static void gicv3_send(void *ctx, const struct irq_msg *m)
+{
+    struct bench *b = ctx;
+
+    if (m->to == IRQ_MSG_TO_DISTRIBUTOR) {
+        gicv3_dist_message(b->gicv3_dist, m);
+    } else {
+        gicv3_cpu_message(b->gicv3_cpu[m->to], m);
+    }
+}
+
+static void place(struct bench *b, struct device *d, uint64_t *gpa)
+{
+    struct err e;
+
+    b->device[b->devices_n++] = d;
+    *gpa = b->next_gpa;
+    must(device_map_region(d, 0, b->next_gpa, &e), &e);
+    b->next_gpa += device_region_size(d, 0);
+    device_reset(d);
+}
+
+void bench_add_gicv3(struct bench *b, uint64_t gpa[1 + BENCH_CPUS_N])
+{
+    struct err e;
+
+    b->sink = (struct irq_sink){ .send = gicv3_send, .ctx = b };
+    b->topology = (struct gicv3_topology){ .cpus_n = BENCH_CPUS_N, .mpidr = b->mpidr,
+                                           .trace = &trace_none };
+    for (unsigned i = 0; i < BENCH_CPUS_N; i++) {
+        b->mpidr[i] = i;
+        b->gicv3_cpu[i] = gicv3_cpu_new(i, i == BENCH_CPUS_N - 1, &b->topology, &b->sink,
+                                        &b->env, &e);
+        must(b->gicv3_cpu[i], &e);
+        for (unsigned n = 0; n < gicv3_cpu_class.irqs_n; n++) {
+            device_connect_irq(b->gicv3_cpu[i], n, (struct irq){ bench_irq, b, b->irqs_n++ });
+        }
+        place(b, b->gicv3_cpu[i], &gpa[1 + i]);
+    }
+    b->gicv3_dist = gicv3_dist_new(96, &b->topology, &b->sink, &b->env, &e);
+    must(b->gicv3_dist, &e);
+    place(b, b->gicv3_dist, &gpa[0]);
 }
 
 uint64_t bench_read(struct bench *b, uint64_t gpa, unsigned size)

@@ -4,6 +4,7 @@
 #pragma once
 #include "host/blk/blk.h"
 #include "host/chr/chr.h"
+#include "dev/intc/gicv3.h"
 #include "host/net/net.h"
 #include "vm/device.h"
 
@@ -11,6 +12,7 @@
 #define BENCH_RAM_SIZE (UINT64_C(16) << 20)
 #define BENCH_IRQS_MAX 16
 #define BENCH_DEVICES_MAX 8
+#define BENCH_CPUS_N 2              /* of its GICv3 */
 
 /* The other end of a stream. */
 struct chr {
@@ -50,6 +52,10 @@ struct bench {
     struct chr chr;                 /* found as chardev=c0 */
     struct blk blk;                 /* found as drive=d0 */
     struct net net;                 /* found as netdev=n0 */
+    uint64_t mpidr[BENCH_CPUS_N];
+    struct gicv3_topology topology;
+    struct irq_sink sink;
+    struct device *gicv3_dist, *gicv3_cpu[BENCH_CPUS_N];
 };
 
 struct bench *bench_new(void);
@@ -62,6 +68,9 @@ struct device *bench_add(struct bench *b, const struct device_class *cls, const 
 /* A virtio device, or the plug-in at a path, in a transport of its own. */
 struct device *bench_add_virtio(struct bench *b, const char *class_name, const char *options,
                                 bool legacy, uint64_t *gpa, unsigned *irq);
+
+/* A GICv3 of BENCH_CPUS_N CPUs, its parts joined and mapped: gpa[0] is the distributor. */
+void bench_add_gicv3(struct bench *b, uint64_t gpa[1 + BENCH_CPUS_N]);
 
 uint64_t bench_read(struct bench *b, uint64_t gpa, unsigned size);
 void bench_write(struct bench *b, uint64_t gpa, unsigned size, uint64_t v);

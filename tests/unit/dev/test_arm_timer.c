@@ -4,8 +4,11 @@
 #include "base/loop.h"
 #include "dev/timer/arm_timer.h"
 #include "vm/clock.h"
+#include "vm/device.h"
 
 #include "../check.h"
+
+#include <stdlib.h>
 
 #define ENC(crm, op2) (3 << 14 | 3 << 11 | 14 << 7 | (crm) << 3 | (op2))
 #define CNTFRQ ENC(0, 0)
@@ -22,19 +25,19 @@ static void set_level(void *ctx, unsigned n, bool v)
     level[n] = v;
 }
 
-static uint64_t rd(struct arm_timer *t, uint32_t enc)
+static uint64_t rd(struct device *t, uint32_t enc)
 {
     uint64_t v = ~UINT64_C(0);
     CHECK(arm_timer_sysreg_read(t, enc, &v));
     return v;
 }
 
-static void wr(struct arm_timer *t, uint32_t enc, uint64_t v)
+static void wr(struct device *t, uint32_t enc, uint64_t v)
 {
     CHECK(arm_timer_sysreg_write(t, enc, v));
 }
 
-static void test_levels(struct vm_clock *clock, struct arm_timer *t)
+static void test_levels(struct vm_clock *clock, struct device *t)
 {
     uint64_t v;
     CHECK(rd(t, CNTFRQ) == 62500000);
@@ -63,11 +66,11 @@ static void test_levels(struct vm_clock *clock, struct arm_timer *t)
     wr(t, CNTV_CVAL, ~UINT64_C(0));     /* never */
     wr(t, CNTV_CTL, 1);
     CHECK(!level[ARM_TIMER_VIRT]);
-    arm_timer_reset(t);
+    device_reset(t);
     CHECK(!level[ARM_TIMER_PHYS] && rd(t, CNTP_CTL) == 0);
 }
 
-static void test_firing(struct loop *loop, struct vm_clock *clock, struct arm_timer *t)
+static void test_firing(struct loop *loop, struct vm_clock *clock, struct device *t)
 {
     vm_clock_run(clock, true);
     wr(t, CNTV_TVAL, 1000);
@@ -85,17 +88,55 @@ static void test_firing(struct loop *loop, struct vm_clock *clock, struct arm_ti
     CHECK(level[ARM_TIMER_VIRT], "the clock moved on");
 }
 
+static struct device *make(struct loop *loop, struct vm_clock *clock)
+{
+    struct device_env env = { .clock = clock, .loop = loop };
+    struct err e;
+    struct device *t = arm_timer_new(0, &env, &e);
+
+    for (unsigned i = 0; i < ARM_TIMER_COUNT; i++) {
+        device_connect_irq(t, i, (struct irq){ .set = set_level, .n = i });
+    }
+    device_reset(t);
+    return t;
+}
+
+/* One has fired and one is armed: in a new timer they are as they were. */
+static void test_saved(struct loop *loop, struct vm_clock *clock, struct device *t)
+{
+    struct device *loaded;
+    uint8_t *blob = NULL;
+    struct err e;
+    size_t n;
+
+    vm_clock_run(clock, false);
+    wr(t, CNTFRQ, 1000000);
+    wr(t, CNTP_CTL, 1);
+    wr(t, CNTV_TVAL, 1000);
+    CHECK(level[ARM_TIMER_PHYS] && !level[ARM_TIMER_VIRT]);
+    CHECK(device_save(t, &blob, &n, &e));
+    loaded = make(loop, clock);
+    level[ARM_TIMER_PHYS] = level[ARM_TIMER_VIRT] = false;
+    CHECK(device_load(loaded, blob, n, &e), "%s", e.text);
+    CHECK(level[ARM_TIMER_PHYS] && !level[ARM_TIMER_VIRT]);
+    CHECK(rd(loaded, CNTFRQ) == 1000000 && rd(loaded, CNTV_TVAL) == 1000);
+    device_free(t);
+    vm_clock_step_to(clock, vm_clock_ns(clock) + 16001);
+    CHECK(level[ARM_TIMER_VIRT], "it fires");
+    device_free(loaded);
+    free(blob);
+}
+
 int main(void)
 {
     struct err e;
     struct loop *loop = loop_create(&e);
     struct vm_clock *clock = vm_clock_new(loop);
-    struct irq irq[2] = { { .set = set_level, .n = 0 }, { .set = set_level, .n = 1 } };
-    struct arm_timer *t = arm_timer_new(clock, irq, &e);
+    struct device *t = make(loop, clock);
 
     test_levels(clock, t);
     test_firing(loop, clock, t);
-    arm_timer_free(t);
+    test_saved(loop, clock, t);
     vm_clock_free(clock);
     loop_destroy(loop);
     return check_result();

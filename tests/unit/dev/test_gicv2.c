@@ -3,40 +3,59 @@
 #include "base/err.h"
 #include "dev/intc/gicv2.h"
 #include "mem/space.h"
+#include "vm/device.h"
 
 #include "../check.h"
 
-static bool irq_line[8], fiq_line[8];
-static struct gicv2 *gic;
+#include <stdlib.h>
 
-static void line(void *ctx, unsigned cpu, bool is_fiq, bool level)
+static bool irq_line[8], fiq_line[8];
+static struct device *gic;
+
+static void line(void *ctx, unsigned n, bool level)
 {
-    *(is_fiq ? &fiq_line[cpu] : &irq_line[cpu]) = level;
+    *(n & 1 ? &fiq_line[n / 2] : &irq_line[n / 2]) = level;
+}
+
+static uint64_t gic_read(unsigned frame, struct device *d, unsigned off, unsigned size,
+                         unsigned vcpu)
+{
+    void *ctx;
+    const struct mmio_ops *ops = device_region_ops(d, frame, &ctx);
+    return ops->read(ctx, off, size, vcpu);
+}
+
+static void gic_write(unsigned frame, struct device *d, unsigned off, unsigned size, uint64_t v,
+                      unsigned vcpu)
+{
+    void *ctx;
+    const struct mmio_ops *ops = device_region_ops(d, frame, &ctx);
+    ops->write(ctx, off, size, v, vcpu);
 }
 
 static uint32_t d_r(unsigned cpu, unsigned off)
 {
-    return gicv2_dist_mmio.read(gic, off, 4, cpu);
+    return gic_read(0, gic, off, 4, cpu);
 }
 
 static void d_w(unsigned cpu, unsigned off, uint32_t v)
 {
-    gicv2_dist_mmio.write(gic, off, 4, v, cpu);
+    gic_write(0, gic, off, 4, v, cpu);
 }
 
 static void d_b(unsigned off, uint8_t v)
 {
-    gicv2_dist_mmio.write(gic, off, 1, v, 0);
+    gic_write(0, gic, off, 1, v, 0);
 }
 
 static uint32_t c_r(unsigned cpu, unsigned off)
 {
-    return gicv2_cpu_mmio.read(gic, off, 4, cpu);
+    return gic_read(1, gic, off, 4, cpu);
 }
 
 static void c_w(unsigned cpu, unsigned off, uint32_t v)
 {
-    gicv2_cpu_mmio.write(gic, off, 4, v, cpu);
+    gic_write(1, gic, off, 4, v, cpu);
 }
 
 #define PMR 4
@@ -52,7 +71,12 @@ static void c_w(unsigned cpu, unsigned off, uint32_t v)
 static void start(unsigned cpus_n)
 {
     struct err e;
-    gic = gicv2_new(288, cpus_n, line, NULL, &e);
+    struct device_env env = { 0 };
+    gic = gicv2_new(288, cpus_n, &env, &e);
+    for (unsigned i = 0; i < gicv2_class.irqs_n; i++) {
+        device_connect_irq(gic, i, (struct irq){ .set = line, .n = i });
+    }
+    device_reset(gic);
     d_w(0, 0, 1);
     for (unsigned i = 0; i < cpus_n; i++) {
         c_w(i, 0, 1);
@@ -69,7 +93,7 @@ static void test_discovery(void)
     CHECK(d_r(0, 0x100) == 0xffff, "SGIs are always enabled");
     c_w(0, BPR, 0);
     CHECK(c_r(0, BPR) == 2);
-    gicv2_free(gic);
+    device_free(gic);
 }
 
 static void test_levels(void)
@@ -89,7 +113,7 @@ static void test_levels(void)
     CHECK(irq_line[0] && irq_line[1], "still there");
     irq_set(&w, false);
     CHECK(!irq_line[0] && !irq_line[1]);
-    gicv2_free(gic);
+    device_free(gic);
 }
 
 static void test_edges_and_priorities(void)
@@ -119,7 +143,7 @@ static void test_edges_and_priorities(void)
     CHECK(!irq_line[0] && d_r(0, 0x304) == 1u << 8, "still active");
     c_w(0, DIR, 40);
     CHECK(irq_line[0] && c_r(0, IAR) == 40);
-    gicv2_free(gic);
+    device_free(gic);
 }
 
 static void test_sgi_ppi(void)
@@ -154,7 +178,7 @@ static void test_sgi_ppi(void)
     m.from = 1;
     m.a = 5000;
     gicv2_message(gic, &m);
-    gicv2_free(gic);
+    device_free(gic);
 }
 
 static void test_groups(void)
@@ -173,9 +197,41 @@ static void test_groups(void)
     CHECK(c_r(0, AIAR) == 1023 && c_r(0, IAR) == 41);
     c_w(0, EOIR, 41);
     CHECK(!fiq_line[0] && d_r(0, 0x304) == 0);
-    gicv2_reset(gic);
+    device_reset(gic);
     CHECK(d_r(0, 0x104) == 0);
-    gicv2_free(gic);
+    device_free(gic);
+}
+
+/* Pending for CPU 1, active on CPU 0; then in a new one, with the wires as they are. */
+static void test_saved(void)
+{
+    start(2);
+    struct device *old = gic;
+    struct irq w = gicv2_irq(gic, 41);
+    uint8_t *blob = NULL;
+    struct err e;
+    size_t n;
+
+    d_w(0, 0x104, 3u << 8);
+    d_b(0x800 + 40, 1);
+    d_b(0x800 + 41, 2);
+    d_w(0, 0x204, 1u << 8);
+    CHECK(irq_line[0] && c_r(0, IAR) == 40);
+    irq_set(&w, true);
+    CHECK(!irq_line[0] && irq_line[1]);
+    CHECK(device_save(old, &blob, &n, &e), "%s", e.text);
+    start(2);
+    irq_line[1] = false;
+    w = gicv2_irq(gic, 41);
+    irq_set(&w, true);
+    CHECK(device_load(gic, blob, n, &e), "%s", e.text);
+    CHECK(!irq_line[0] && irq_line[1] && d_r(0, 0x304) == 1u << 8 && c_r(0, RPR) == 0);
+    CHECK(c_r(1, IAR) == 41, "the target was saved");
+    c_w(0, EOIR, 40);
+    CHECK(d_r(0, 0x304) == 1u << 9);
+    free(blob);
+    device_free(old);
+    device_free(gic);
 }
 
 int main(void)
@@ -185,5 +241,6 @@ int main(void)
     test_edges_and_priorities();
     test_sgi_ppi();
     test_groups();
+    test_saved();
     return check_result();
 }

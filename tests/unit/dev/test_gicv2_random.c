@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GICv2 under random operations, from a seed that is printed when something fails:
  *  - with sense: edges and levels are all served, by one CPU at a time, and all comes to rest;
+ *    sometimes the state is saved, and all goes on in another one;
  *  - without: any registers and messages, and nothing but no crash. */
 #include "base/err.h"
 #include "base/prng.h"
 #include "dev/intc/gicv2.h"
 #include "mem/space.h"
+#include "vm/device.h"
 
 #include "../check.h"
 
@@ -19,7 +21,7 @@
 #define NESTING_MAX 40
 
 struct world {
-    struct gicv2 *gic;
+    struct device *gic;
     struct prng p;
     uint64_t seed;
     bool line[CPUS];
@@ -39,9 +41,9 @@ struct world {
         } \
     } while (0)
 
-static void on_line(void *ctx, unsigned cpu, bool is_fiq, bool level)
+static void on_line(void *ctx, unsigned n, bool level)
 {
-    ((struct world *)ctx)->line[cpu] = level;
+    ((struct world *)ctx)->line[n / 2] = level;
 }
 
 static unsigned pick(struct world *w, unsigned n)
@@ -49,14 +51,30 @@ static unsigned pick(struct world *w, unsigned n)
     return prng_below(&w->p, n);
 }
 
+static uint64_t gic_read(unsigned frame, struct device *d, unsigned off, unsigned size,
+                         unsigned vcpu)
+{
+    void *ctx;
+    const struct mmio_ops *ops = device_region_ops(d, frame, &ctx);
+    return ops->read(ctx, off, size, vcpu);
+}
+
+static void gic_write(unsigned frame, struct device *d, unsigned off, unsigned size, uint64_t v,
+                      unsigned vcpu)
+{
+    void *ctx;
+    const struct mmio_ops *ops = device_region_ops(d, frame, &ctx);
+    ops->write(ctx, off, size, v, vcpu);
+}
+
 static void dist_w(struct world *w, unsigned cpu, unsigned off, unsigned size, uint32_t v)
 {
-    gicv2_dist_mmio.write(w->gic, off, size, v, cpu);
+    gic_write(0, w->gic, off, size, v, cpu);
 }
 
 static void cpu_w(struct world *w, unsigned cpu, unsigned off, uint32_t v)
 {
-    gicv2_cpu_mmio.write(w->gic, off, 4, v, cpu);
+    gic_write(1, w->gic, off, 4, v, cpu);
 }
 
 static void set_wire(struct world *w, unsigned i, bool level)
@@ -132,7 +150,7 @@ static void cpu_step(struct world *w)
         return;
     }
     bool line = w->line[c];
-    uint32_t v = gicv2_cpu_mmio.read(w->gic, 0xc, 4, c);
+    uint32_t v = gic_read(1, w->gic, 0xc, 4, c);
     unsigned intid = v & 1023;
     REQUIRE(w, line == (intid < 1020), "CPU %u: line %d, INTID %u", c, line, intid);
     if (intid >= 1020) {
@@ -161,13 +179,42 @@ static bool rests(const struct world *w)
     return true;
 }
 
+static struct device *new_gic(struct world *w)
+{
+    struct device_env env = { 0 };
+    struct err e;
+    struct device *d = gicv2_new(96, CPUS, &env, &e);
+    for (unsigned i = 0; i < CPUS; i++) {
+        device_connect_irq(d, GICV2_OUTPUT(i, false), (struct irq){ on_line, w, i * 2 });
+    }
+    device_reset(d);
+    return d;
+}
+
+/* A snapshot that is loaded into a new machine: nobody notices. */
+static void world_move(struct world *w)
+{
+    struct device *old = w->gic;
+    uint8_t *blob = NULL;
+    struct err e;
+    size_t n;
+    memset(w->line, 0, sizeof(w->line));
+    w->gic = new_gic(w);
+    for (unsigned i = 0; i < SPIS; i += 2) {
+        set_wire(w, i, w->level[i]);
+    }
+    bool ok = device_save(old, &blob, &n, &e) && device_load(w->gic, blob, n, &e);
+    REQUIRE(w, ok, "%s", e.text);
+    free(blob);
+    device_free(old);
+}
+
 static void world_init(struct world *w, uint64_t seed)
 {
-    struct err e;
     memset(w, 0, sizeof(*w));
     w->seed = seed;
     prng_init(&w->p, seed);
-    w->gic = gicv2_new(96, CPUS, on_line, w, &e);
+    w->gic = new_gic(w);
     for (unsigned i = 0; i < SPIS; i++) {
         w->active_on[i] = -1;
     }
@@ -188,6 +235,9 @@ static void run_sensible(uint64_t seed)
         } else {
             cpu_step(&w);
         }
+        if (pick(&w, STEPS / 4) == 0) {
+            world_move(&w);
+        }
     }
     open_all(&w);
     for (unsigned n = 0; n < 10000 && !rests(&w) && !check_failed_n; n++) {
@@ -201,7 +251,7 @@ static void run_sensible(uint64_t seed)
     for (unsigned c = 0; c < CPUS; c++) {
         REQUIRE(&w, w.sgi_seen_n[c] == w.sgi_sent_n[c], "an SGI to CPU %u is lost", c);
     }
-    gicv2_free(w.gic);
+    device_free(w.gic);
 }
 
 static void run_hostile(uint64_t seed)
@@ -215,24 +265,24 @@ static void run_hostile(uint64_t seed)
                              .a = pick(&w, 40), .b = prng_u64(&w.p) };
         switch (pick(&w, 5)) {
         case 0:
-            gicv2_dist_mmio.write(w.gic, off & 0xfff, size, prng_u64(&w.p), cpu);
+            gic_write(0, w.gic, off & 0xfff, size, prng_u64(&w.p), cpu);
             break;
         case 1:
-            gicv2_dist_mmio.read(w.gic, off, size, cpu);
+            gic_read(0, w.gic, off, size, cpu);
             break;
         case 2:
-            gicv2_cpu_mmio.write(w.gic, pick(&w, 2) ? off & 0xfc : off, size, prng_u64(&w.p),
+            gic_write(1, w.gic, pick(&w, 2) ? off & 0xfc : off, size, prng_u64(&w.p),
                                  cpu);
             break;
         case 3:
-            gicv2_cpu_mmio.read(w.gic, off & 0xfc, 4, cpu);
+            gic_read(1, w.gic, off & 0xfc, 4, cpu);
             break;
         case 4:
             gicv2_message(w.gic, &m);
             break;
         }
     }
-    gicv2_free(w.gic);
+    device_free(w.gic);
 }
 
 int main(int argc, char **argv)

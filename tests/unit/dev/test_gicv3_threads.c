@@ -19,7 +19,7 @@ static atomic_uint produced_n[SPIS], consumed_n[SPIS], sgi_sent_n[CPUS], sgi_see
 static atomic_bool lines[CPUS];
 static atomic_bool ending;
 
-static void set_line(void *ctx, bool is_fiq, bool level)
+static void set_line(void *ctx, unsigned n, bool level)
 {
     atomic_store((atomic_bool *)ctx, level);
 }
@@ -89,12 +89,9 @@ static void *config_thread(void *arg)
 int main(void)
 {
     pthread_t t[CPUS + 3];
-    struct err e;
     sim = sim_new(CPUS, true);
     for (unsigned i = 0; i < CPUS; i++) {
-        gicv3_cpu_free(sim->cpu[i]);
-        sim->cpu[i] = gicv3_cpu_new(i, false, &sim->topology, &sim->sink, set_line, &lines[i],
-                                    &e);
+        device_connect_irq(sim->cpu[i], GICV3_CPU_IRQ, (struct irq){ set_line, &lines[i] });
     }
     sim_boot(sim);
     for (unsigned i = 0; i < SPIS; i++) {
