@@ -122,6 +122,7 @@ struct device *device_new(const struct device_class *cls, const char *id, struct
     d->trace_on = &trace_none.on[TRACE_device_note];
     snprintf(host->id, sizeof host->id, "%s", id && *id ? id : cls->name);
     mutex_init(&d->host->own_lock);
+    mutex_init(&d->host->leases_lock);
     d->host->lock = &d->host->own_lock;
     if (!device_options_default(d, e)) {
         device_free(d);
@@ -266,11 +267,13 @@ void device_free(struct device *d)
     }
     timers_free(d);
     works_free(d);
+    device_leases_free(d);
     if (d->host->bus && d->host->bus->gone) {
         d->host->bus->gone(d);
     }
     maps_free(d);
     device_options_free(d);
+    mutex_destroy(&d->host->leases_lock);
     mutex_destroy(&d->host->own_lock);
     free(d->host);
     free(d);

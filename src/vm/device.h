@@ -72,6 +72,8 @@ struct device_host {
     bool was_reset;
     struct device_timer *timers;
     struct device_work *works;
+    struct mutex leases_lock;
+    struct device_lease_held *leases;           /* a plug-in's */
     struct device_map *map[DEVICE_REGIONS_MAX];
     void *ram[DEVICE_REGIONS_MAX];
     struct mem_rom *rom[DEVICE_REGIONS_MAX];

@@ -8,6 +8,7 @@
 #include "vm/device_guard.h"
 
 #include "base/fpstate.h"
+#include "vm/device_internal.h"
 
 #include <link.h>
 #include <pthread.h>
@@ -197,11 +198,27 @@ void device_guard_end(struct device_guard *g)
     }
 }
 
+void device_guard_note_lock(const struct device *d, int by)
+{
+    if (current && current->dev == d) {
+        current->locked += by;
+    }
+}
+
+static void line_of_the_dead(void *ctx, unsigned n, bool level)
+{
+}
+
+/* A thread of its own may still run: what that does has no effect. */
 static void died(struct device *d)
 {
     for (unsigned n = 0; n < DEVICE_IRQS_MAX; n++) {
-        irq_set(&d->host->irq[n], false);
+        struct irq line = d->host->irq[n];
+
+        __atomic_store_n(&d->host->irq[n].set, line_of_the_dead, __ATOMIC_RELAXED);
+        irq_set(&line, false);
     }
+    device_leases_free(d);
     if (d->host->bus && d->host->bus->died) {
         d->host->bus->died(d);
     }
@@ -228,6 +245,12 @@ uint64_t device_guarded_call(struct device *d, const char *moment, const char *n
     current = g.outer;
     fpstate_end(fp);
     if (d->host->dead) {
+        /* The lock is as it was before the call. */
+        if (g.locked < 0) {
+            mutex_lock(d->host->lock);
+        } else if (g.locked > 0) {
+            mutex_unlock(d->host->lock);
+        }
         died(d);
     }
     return v;

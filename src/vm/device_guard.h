@@ -4,7 +4,8 @@
  *   device_guard_begin … end   while the machine is made: the process then ends with status 1
  *   DEVICE_HOOK                while it runs: if it was the plug-in's own code that crashed, the
  *                              device is dead from then on (its hooks are not called any more, its
- *                              lines are low) and the machine goes on; else the process ends */
+ *                              lines are low, the memory that it leased is given back) and the
+ *                              machine goes on; else the process ends */
 #pragma once
 #include "vm/device.h"
 
@@ -15,6 +16,7 @@ struct device_guard {
     struct device *dev;             /* NULL: from begin to end */
     const char *path, *moment, *name;
     void *env;
+    volatile int locked;            /* of dev: what the plug-in's code has changed */
 };
 
 /* `path` is the plug-in's, or NULL for a device of our own: then nothing happens.  In the order of

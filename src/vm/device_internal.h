@@ -2,6 +2,7 @@
 /* Between the files device*.c. */
 #pragma once
 #include "base/loop.h"
+#include "mem/space.h"
 #include "vm/clock.h"
 
 #include <stdbool.h>
@@ -24,7 +25,16 @@ struct device_work {
     struct device_work *next;
 };
 
+/* A lease that a plug-in holds. */
+struct device_lease_held {
+    struct mem_lease lease;
+    struct device_lease_held *next;
+};
+
 void device_reset_locked(struct device *d);
+void device_leases_free(struct device *d);
+/* device_guard.c: `d` was locked (+1) or unlocked (-1) by the plug-in's code. */
+void device_guard_note_lock(const struct device *d, int by);
 bool device_options_default(struct device *d, struct err *e);
 void device_options_free(struct device *d);
 

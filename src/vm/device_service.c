@@ -15,10 +15,16 @@
 void device_lock(struct device *d)
 {
     mutex_lock(d->host->lock);
+    if (d->host->plugin) {
+        device_guard_note_lock(d, 1);
+    }
 }
 
 void device_unlock(struct device *d)
 {
+    if (d->host->plugin) {
+        device_guard_note_lock(d, -1);
+    }
     mutex_unlock(d->host->lock);
 }
 
@@ -166,6 +172,62 @@ bool device_dma_zero(struct device *d, uint64_t gpa, size_t n_bytes)
     return mem_dma_zero(d->host->env.mem, gpa, n_bytes);
 }
 
+/* Notes a plug-in's lease, which its end may come in front of giving it back.  false: there is no
+ * memory, or the end has come already. */
+static bool lease_note(struct device *d, const struct mem_lease *l, struct device_lease *lease)
+{
+    struct device_lease_held *held = malloc(sizeof *held);
+    bool ok;
+
+    if (!held) {
+        return false;
+    }
+    mutex_lock(&d->host->leases_lock);
+    ok = !d->host->dead;
+    if (ok) {
+        *held = (struct device_lease_held){ .lease = *l, .next = d->host->leases };
+        d->host->leases = held;
+        lease->reserved[1] = (uintptr_t)held;
+    }
+    mutex_unlock(&d->host->leases_lock);
+    if (!ok) {
+        free(held);
+    }
+    return ok;
+}
+
+/* false: it was given back before. */
+static bool lease_forget(struct device *d, const struct device_lease *lease)
+{
+    struct device_lease_held **p, *held;
+
+    mutex_lock(&d->host->leases_lock);
+    for (p = &d->host->leases; *p && (uintptr_t)*p != lease->reserved[1]; p = &(*p)->next) {
+    }
+    held = *p;
+    if (held) {
+        *p = held->next;
+    }
+    mutex_unlock(&d->host->leases_lock);
+    free(held);
+    return held;
+}
+
+void device_leases_free(struct device *d)
+{
+    struct device_lease_held *held, *next;
+
+    mutex_lock(&d->host->leases_lock);
+    held = d->host->leases;
+    d->host->leases = NULL;
+    mutex_unlock(&d->host->leases_lock);
+    for (; held; held = next) {
+        next = held->next;
+        mem_lease_put(d->host->env.mem, &held->lease);
+        free(held);
+    }
+}
+
 bool device_lease_get(struct device *d, uint64_t gpa, size_t n_bytes, bool for_write,
                       struct device_lease *lease)
 {
@@ -176,6 +238,11 @@ bool device_lease_get(struct device *d, uint64_t gpa, size_t n_bytes, bool for_w
     }
     *lease = (struct device_lease){ .host = l.host, .gpa = gpa, .n_bytes = n_bytes,
                                     .reserved = { l.is_device } };
+    if (d->host->plugin && !lease_note(d, &l, lease)) {
+        mem_lease_put(d->host->env.mem, &l);
+        lease->host = NULL;
+        return false;
+    }
     return true;
 }
 
@@ -184,7 +251,9 @@ void device_lease_put(struct device *d, struct device_lease *lease)
     struct mem_lease l = { .host = lease->host, .gpa = lease->gpa, .len = lease->n_bytes,
                            .is_device = lease->reserved[0] };
 
-    mem_lease_put(d->host->env.mem, &l);
+    if (!d->host->plugin || lease_forget(d, lease)) {
+        mem_lease_put(d->host->env.mem, &l);
+    }
     lease->host = NULL;
 }
 

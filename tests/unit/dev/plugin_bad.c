@@ -39,6 +39,17 @@ static uint64_t bad_rd(struct device *d, unsigned i)
     device_irq_set(d, 0, true);
 #if defined BAD_READ
     crash();
+#elif defined BAD_LEASE
+    struct device_lease lease[3];
+
+    for (unsigned n = 0; n < 3; n++) {
+        device_lease_get(d, 0x40000000 + n * 4096, 4097, n & 1, &lease[n]);
+    }
+    device_lease_put(d, &lease[1]);
+    crash();
+#elif defined BAD_UNLOCK
+    device_unlock(d);
+    crash();
 #elif defined BAD_LIBRARY
     volatile uintptr_t nowhere = 16;
 

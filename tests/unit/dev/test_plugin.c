@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "dev/devices.h"
 #include "harness.h"
+#include "mem/space.h"
+#include "vm/vm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,14 +121,29 @@ static void note_irq(void *ctx, unsigned n, bool level)
     *(bool *)ctx = level;
 }
 
+/* Pages of RAM that somebody holds. */
+static bool pin(void *ctx, uint64_t page, uint64_t n, enum mem_right right)
+{
+    *(int64_t *)ctx += n;
+    return true;
+}
+
+static void unpin(void *ctx, uint64_t page, uint64_t n)
+{
+    *(int64_t *)ctx -= n;
+}
+
 /* A plug-in that has crashed is dead, and nothing else is. */
 static void use(struct bench *b, struct device *d)
 {
+    static const struct ram_ops pins = { pin, unpin, pin };
+    int64_t pinned_n = 0;
     bool level = false, dead;
     struct err e = { "" };
     uint8_t *blob;
     size_t n;
 
+    mem_space_set_ram_ops(b->vm->mem, &pins, &pinned_n);
     device_connect_irq(d, 0, (struct irq){ note_irq, &level });
     CHECK(device_map_region(d, 0, 0x1000, &e), "%s", e.text);
     bench_write32(b, 0x1000, 1);
@@ -135,6 +152,9 @@ static void use(struct bench *b, struct device *d)
     CHECK(bench_read32(b, 0x1000) == (dead || d->host->dead ? 0 : 5));
     dead = d->host->dead;
     CHECK(level == !dead, "its line is low when it is dead");
+    CHECK(pinned_n == 0, "%lld pages stay pinned", (long long)pinned_n);
+    device_irq_set(d, 0, true);
+    CHECK(level == !dead, "and stays low");
     for (int i = 0; i < 3; i++) {
         CHECK(bench_read32(b, 0x1000) == (dead ? 0 : 5));
     }
@@ -211,6 +231,8 @@ static void test_bad(const char *folder)
         { "bad_no.so", "", 0 },
         { "bad_read.so", "crashed in a read of CONTROL (bad address); the machine goes on "
           "without 'bad'", 0 },
+        { "bad_lease.so", "crashed in a read of CONTROL (bad address); the machine goes on", 0 },
+        { "bad_unlock.so", "crashed in a read of CONTROL (bad address); the machine goes on", 0 },
         { "bad_timer.so", "crashed in a timer (bad address); the machine goes on without 'bad'",
           0 },
         { "bad_library.so", "crashed in a read of CONTROL (bad address)\n", 1 },
