@@ -126,25 +126,19 @@ static const struct mmio_ops hand_ops = { hand_read, hand_write, hand_try_read, 
 
 static __attribute__((noinline)) uint64_t load(struct mem_space *mem, uint64_t gpa)
 {
-    struct mem_mmio_at at;
+    const struct mem_mmio *at = mem_mmio_find(mem, gpa, 4);
     uint64_t v = 0;
 
-    if (!mem_mmio_find(mem, gpa, 4, &at)) {
-        abort();
-    }
-    return at.ops->try_read && at.ops->try_read(at.ctx, at.off, 4, &v)
-               ? v : at.ops->read(at.ctx, at.off, 4, 0);
+    return at->ops->try_read && at->ops->try_read(at->ctx, gpa - at->gpa, 4, &v)
+               ? v : at->ops->read(at->ctx, gpa - at->gpa, 4, 0);
 }
 
 static __attribute__((noinline)) void store(struct mem_space *mem, uint64_t gpa, uint64_t v)
 {
-    struct mem_mmio_at at;
+    const struct mem_mmio *at = mem_mmio_find(mem, gpa, 4);
 
-    if (!mem_mmio_find(mem, gpa, 4, &at)) {
-        abort();
-    }
-    if (!at.ops->try_write || !at.ops->try_write(at.ctx, at.off, 4, v)) {
-        at.ops->write(at.ctx, at.off, 4, v, 0);
+    if (!at->ops->try_write || !at->ops->try_write(at->ctx, gpa - at->gpa, 4, v)) {
+        at->ops->write(at->ctx, gpa - at->gpa, 4, v, 0);
     }
 }
 

@@ -27,9 +27,8 @@ struct ram_block {
 };
 
 struct mmio_region {
-    uint64_t gpa, size;
-    const struct mmio_ops *ops;
-    void *ctx;
+    struct mem_mmio at;                 /* ops NULL: nobody */
+    uint64_t size;
     const char *name;
     struct mem_rom *rom;                /* or NULL */
 };
@@ -64,7 +63,7 @@ struct mem_space {
     unsigned flat_n;
     _Atomic uint16_t *hint;             /* FLAT_HINTS_N indexes into `flat`, possibly wrong */
     struct flat_range most_ram;         /* the largest range of RAM: nearly every page is there */
-    struct mmio_region fallback;        /* ops NULL: nobody */
+    struct mmio_region fallback;
     const struct ram_ops *ram_ops;      /* NULL: every right is always there */
     void *ram_ops_ctx;
 };
@@ -141,14 +140,10 @@ static void flat_lay(struct mem_space *s, struct flat_range r)
     }
 }
 
-static const struct flat_range *flat_find(const struct mem_space *s, uint64_t gpa)
+static __attribute__((noinline)) const struct flat_range *flat_search(const struct mem_space *s,
+                                                                     uint64_t gpa)
 {
-    _Atomic uint16_t *hint = &s->hint[gpa >> FLAT_HINT_SHIFT & (FLAT_HINTS_N - 1)];
-    unsigned lo = 0, hi = s->flat_n, guess = atomic_load_explicit(hint, memory_order_relaxed);
-
-    if (guess < hi && gpa - s->flat[guess].first <= s->flat[guess].last - s->flat[guess].first) {
-        return &s->flat[guess];
-    }
+    unsigned lo = 0, hi = s->flat_n;
 
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
@@ -158,11 +153,21 @@ static const struct flat_range *flat_find(const struct mem_space *s, uint64_t gp
         } else if (gpa < s->flat[mid].first) {
             hi = mid;
         } else {
-            atomic_store_explicit(hint, mid, memory_order_relaxed);
+            atomic_store_explicit(&s->hint[gpa >> FLAT_HINT_SHIFT & (FLAT_HINTS_N - 1)], mid,
+                                  memory_order_relaxed);
             return &s->flat[mid];
         }
     }
     return NULL;
+}
+
+static inline const struct flat_range *flat_find(const struct mem_space *s, uint64_t gpa)
+{
+    unsigned guess = atomic_load_explicit(&s->hint[gpa >> FLAT_HINT_SHIFT & (FLAT_HINTS_N - 1)],
+                                          memory_order_relaxed);
+    const struct flat_range *r = &s->flat[guess];
+
+    return guess < s->flat_n && gpa >= r->first && gpa <= r->last ? r : flat_search(s, gpa);
 }
 
 /* ---- building ---- */
@@ -243,7 +248,7 @@ bool mem_space_add_mmio(struct mem_space *s, uint64_t gpa, uint64_t size,
     if (s->mmio_n == MEM_MMIO_REGIONS_MAX) {
         return err_set(e, "%s: more than %d MMIO regions", name, MEM_MMIO_REGIONS_MAX);
     }
-    *r = (struct mmio_region){ .gpa = gpa, .size = size, .ops = ops, .ctx = ctx, .name = name };
+    *r = (struct mmio_region){ .at = { gpa, ops, ctx }, .size = size, .name = name };
     s->mmio_n++;
     flat_lay(s, (struct flat_range){ .first = gpa, .last = gpa + size - 1, .mmio = r });
     return true;
@@ -313,7 +318,7 @@ static struct mem_rom *rom_readable(const struct mem_space *s, uint64_t gpa)
 
 void mem_space_set_fallback(struct mem_space *s, const struct mmio_ops *ops, void *ctx)
 {
-    s->fallback = (struct mmio_region){ .ops = ops, .ctx = ctx, .name = "elsewhere" };
+    s->fallback = (struct mmio_region){ .at = { 0, ops, ctx }, .name = "elsewhere" };
 }
 
 void mem_space_set_ram_ops(struct mem_space *s, const struct ram_ops *ops, void *ctx)
@@ -360,7 +365,7 @@ bool mem_space_mmio_region(const struct mem_space *s, unsigned i, uint64_t *gpa,
     if (i >= s->mmio_n) {
         return false;
     }
-    *gpa = s->mmio[i].gpa;
+    *gpa = s->mmio[i].at.gpa;
     *size = s->mmio[i].size;
     *name = s->mmio[i].name;
     return true;
@@ -423,14 +428,14 @@ static enum mem_result mmio_one(struct mem_space *s, const struct flat_range *r,
     if (r && !m) {
         return ram_access(s, r->ram, gpa, size, v, write) ? MEM_OK : MEM_STOPPED;
     }
-    if (!m->ops) {
+    if (!m->at.ops) {
         return MEM_NOTHING;
     }
-    off = r ? gpa - m->gpa : gpa;
+    off = r ? gpa - m->at.gpa : gpa;
     if (write) {
-        m->ops->write(m->ctx, off, size, *v & mem_size_mask(size), vcpu);
+        m->at.ops->write(m->at.ctx, off, size, *v & mem_size_mask(size), vcpu);
     } else {
-        *v = m->ops->read(m->ctx, off, size, vcpu) & mem_size_mask(size);
+        *v = m->at.ops->read(m->at.ctx, off, size, vcpu) & mem_size_mask(size);
     }
     return MEM_OK;
 }
@@ -491,17 +496,12 @@ enum mem_result mem_mmio_write(struct mem_space *s, uint64_t gpa, unsigned size,
     return mmio_access(s, gpa, size, vcpu, &v, true);
 }
 
-bool mem_mmio_find(const struct mem_space *s, uint64_t gpa, unsigned size,
-                   struct mem_mmio_at *at)
+const struct mem_mmio *mem_mmio_find(const struct mem_space *s, uint64_t gpa, unsigned size)
 {
     const struct flat_range *r = flat_find(s, gpa);
     const struct mmio_region *m = is_natural(r, gpa, size) ? r->mmio : NULL;
 
-    if (!m || !m->ops) {
-        return false;
-    }
-    *at = (struct mem_mmio_at){ m->ops, m->ctx, gpa - m->gpa };
-    return true;
+    return m && m->at.ops ? &m->at : NULL;
 }
 
 /* ---- RAM ---- */

@@ -110,14 +110,13 @@ enum mem_result mem_mmio_write(struct mem_space *s, uint64_t gpa, unsigned size,
                                uint64_t v);
 
 /* Who answers one access of 1, 2, 4 or 8 bytes, naturally aligned, for callers that call it
- * themselves.  false: not so simple, use the two above. */
-struct mem_mmio_at {
+ * themselves, with their offset from `gpa`.  NULL: not so simple, use the two above. */
+struct mem_mmio {
+    uint64_t gpa;
     const struct mmio_ops *ops;
     void *ctx;
-    uint64_t off;
 };
-bool mem_mmio_find(const struct mem_space *s, uint64_t gpa, unsigned size,
-                   struct mem_mmio_at *at);
+const struct mem_mmio *mem_mmio_find(const struct mem_space *s, uint64_t gpa, unsigned size);
 static inline uint64_t mem_size_mask(unsigned size)
 {
     return UINT64_MAX >> (64 - 8 * size);

@@ -13,14 +13,33 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* How an access to a register as a whole is done, which is most of them. */
+enum how {
+    HOW_ANY,            /* by the general way: it is a window, or a plug-in's hook, or wrong */
+    HOW_WORD,           /* it is no more than a field of four bytes … */
+    HOW_FIELD,          /* … or of another size */
+    HOW_QUICK,          /* a hook that promises REG_QUICK */
+    HOW_HOOK,
+    HOW_UNLOCKED,
+};
+
 /* What begins at one place of a region: finding a register is a load and a comparison. */
 struct slot {
+    uint32_t key;                   /* slot_key() of an access to it as a whole */
+    uint16_t i;                     /* number of the element */
+    uint8_t rd, wr;                 /* enum how */
+    uint64_t mask;                  /* its bits */
     const struct device_reg *reg;   /* what covers it; NULL: nothing */
-    uint32_t off;                   /* where its element number `i` begins */
-    uint16_t i;
-    uint8_t size;                   /* of an access to it as a whole; 0: never, it is a window */
-    uint8_t plain;                  /* bytes of the field, when reading it is no more than that */
+    void *field;                    /* of its element; NULL: none */
 };
+
+#define KEY_NEVER UINT32_MAX
+
+/* `off` is within the slots: below 2^19. */
+static inline uint32_t slot_key(uint64_t off, unsigned size)
+{
+    return (uint32_t)off << 4 | size;
+}
 
 /* A region with a register table, or with a dispatch of the device's own, as the memory sees it.
  * slot[offset >> shift] is what is there. */
@@ -59,9 +78,38 @@ static unsigned reg_sizes(const struct device_reg *r)
 
 /* ---- the map --------------------------------------------------------------------------- */
 
+static uint64_t bytes_mask(unsigned size)
+{
+    return UINT64_MAX >> (64 - size * 8);
+}
+
 static bool is_size(unsigned n)
 {
     return n == 1 || n == 2 || n == 4 || n == 8;
+}
+
+static void *reg_field(struct device *d, const struct device_reg *r, unsigned i)
+{
+    return (char *)d + r->field + (size_t)i * r->field_size;
+}
+
+static enum how how_read(const struct device *d, const struct device_reg *r)
+{
+    if (r->rd) {
+        return d->host->plugin ? HOW_ANY : r->flags & REG_QUICK ? HOW_QUICK : HOW_HOOK;
+    }
+    return !r->field_size || r->field_size > r->size ? HOW_ANY :
+           r->field_size == 4 ? HOW_WORD : HOW_FIELD;
+}
+
+static enum how how_write(const struct device *d, const struct device_reg *r)
+{
+    if (r->wr) {
+        return d->host->plugin ? HOW_ANY : r->flags & REG_UNLOCKED ? HOW_UNLOCKED :
+               r->flags & REG_QUICK ? HOW_QUICK : HOW_HOOK;
+    }
+    return !r->field_size || !r->wmask ? HOW_ANY :
+           r->field_size == 4 && r->size == 4 && !(r->flags & REG_W1C) ? HOW_WORD : HOW_FIELD;
 }
 
 /* false: the table is wrong, which a plug-in's may be. */
@@ -78,15 +126,17 @@ static bool map_add(struct device_map *m, const struct device_reg *r, struct err
     }
     for (uint64_t n = first; n < end; n++) {
         uint32_t i = ((n << m->shift) - r->off) / r->size;
+        bool is_whole = !is_window(r) && reg_sizes(r) & r->size;
 
         if (m->slot[n].reg) {
             return err_set(e, "%s: registers '%s' and '%s' overlap", m->dev->id,
                            m->slot[n].reg->name, r->name);
         }
         m->slot[n] = (struct slot){
-            .reg = r, .off = r->off + i * r->size, .i = i,
-            .size = is_window(r) || !(reg_sizes(r) & r->size) ? 0 : r->size,
-            .plain = r->rd || r->field_size > r->size ? 0 : r->field_size,
+            .key = is_whole ? slot_key(r->off + i * r->size, r->size) : KEY_NEVER,
+            .reg = r, .i = i, .mask = bytes_mask(r->size),
+            .field = r->field_size ? reg_field(m->dev, r, i) : NULL,
+            .rd = how_read(m->dev, r), .wr = how_write(m->dev, r),
         };
     }
     return true;
@@ -135,11 +185,6 @@ void device_map_is_at(struct device_map *m, uint64_t gpa)
 
 /* ---- fields ---------------------------------------------------------------------------- */
 
-static void *reg_field(struct device *d, const struct device_reg *r, unsigned i)
-{
-    return (char *)d + r->field + (size_t)i * r->field_size;
-}
-
 /* 1, 2, 4 or 8 bytes: map_add looks after that. */
 static inline uint64_t field_get(const void *p, unsigned size)
 {
@@ -177,11 +222,6 @@ void device_registers_reset(struct device *d)
     }
 }
 
-static uint64_t bytes_mask(unsigned size)
-{
-    return UINT64_MAX >> (64 - size * 8);
-}
-
 /* ---- dispatch -------------------------------------------------------------------------- */
 
 /* Where an access falls: a register, which of an array, and the byte in it. */
@@ -190,9 +230,8 @@ struct reg_at {
     unsigned i, byte;
 };
 
-/* When it is not a register as a whole. */
-static __attribute__((noinline)) bool reg_find_part(const struct device_map *m, uint64_t off,
-                                                    unsigned size, struct reg_at *at)
+/* Also when it is not a register as a whole. */
+static bool reg_find(const struct device_map *m, uint64_t off, unsigned size, struct reg_at *at)
 {
     uint64_t slot = off >> m->shift;
     const struct device_reg *r = slot < m->slots_n ? m->slot[slot].reg : NULL;
@@ -208,18 +247,6 @@ static __attribute__((noinline)) bool reg_find_part(const struct device_map *m, 
     }
     *at = (struct reg_at){ r, off / r->size, off % r->size };
     return at->byte == 0 || (r->flags & REG_LANES && at->byte + size <= r->size);
-}
-
-static inline bool reg_find(const struct device_map *m, uint64_t off, unsigned size,
-                            struct reg_at *at)
-{
-    uint64_t n = off >> m->shift;
-
-    if (__builtin_expect(n < m->slots_n && m->slot[n].off == off && m->slot[n].size == size, 1)) {
-        *at = (struct reg_at){ m->slot[n].reg, m->slot[n].i, 0 };
-        return true;
-    }
-    return reg_find_part(m, off, size, at);
 }
 
 enum way { TO_DEVICE, FROM_DEVICE };
@@ -260,31 +287,46 @@ static inline uint64_t reg_value(struct device *d, const struct reg_at *at)
     return r->field_size ? field_get(reg_field(d, r, at->i), r->field_size) : 0;
 }
 
-/* Most reads: a register as a whole, while nobody traces. */
+/* A register as a whole, while nobody traces: NULL otherwise. */
 static inline const struct slot *slot_whole(const struct device_map *m, uint64_t off,
-                                            unsigned size)
+                                            unsigned size, enum trace_id id)
 {
     uint64_t n = off >> m->shift;
     const struct slot *s = &m->slot[n];
 
-    return __builtin_expect(n < m->slots_n && s->off == off && s->size == size &&
-                            !trace_is_on(m->trace, TRACE_device_read), 1) ? s : NULL;
+    return __builtin_expect(n < m->slots_n && s->key == slot_key(off, size) &&
+                            !trace_is_on(m->trace, id), 1) ? s : NULL;
 }
 
-/* With the lock held. */
-static inline uint64_t slot_value(const struct device_map *m, const struct slot *s)
+static void change_field(const struct device_reg *r, void *p, uint64_t v, uint64_t mask)
 {
-    struct device *d = m->dev;
+    uint64_t old = field_get(p, r->field_size);
 
-    if (s->plain) {
-        return field_get((char *)d + s->reg->field + (size_t)s->i * s->plain, s->plain);
-    }
-    return DEVICE_HOOK(d, "in a read of", s->reg->name, s->reg->rd, d, s->i) &
-           bytes_mask(s->size);
+    field_set(p, r->field_size,
+              r->flags & REG_W1C ? old & ~(v & mask) : (old & ~mask) | (v & mask));
 }
 
-static __attribute__((noinline)) uint64_t map_read_any(struct device_map *m, uint64_t off,
-                                                       unsigned size, unsigned vcpu)
+/* With the lock held, for what is not HOW_ANY. */
+static inline uint64_t slot_read(struct device *d, const struct slot *s)
+{
+    return s->reg->rd ? s->reg->rd(d, s->i) & s->mask
+                      : field_get(s->field, s->reg->field_size);
+}
+
+static inline void slot_write(struct device *d, const struct slot *s, uint64_t v)
+{
+    if (s->field && s->reg->wmask) {
+        change_field(s->reg, s->field, v, s->reg->wmask);
+    }
+    if (s->reg->wr) {
+        s->reg->wr(d, s->i, v);
+    }
+}
+
+/* ---- the general way: any access, any device, traced or not ------------------------------- */
+
+static __attribute__((noinline)) uint64_t read_any(struct device_map *m, uint64_t off,
+                                                   unsigned size, unsigned vcpu)
 {
     struct device *d = m->dev;
     struct reg_at at;
@@ -313,23 +355,7 @@ static __attribute__((noinline)) uint64_t map_read_any(struct device_map *m, uin
     return v;
 }
 
-static uint64_t map_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
-{
-    struct device_map *m = ctx;
-    const struct slot *s = slot_whole(m, off, size);
-    uint64_t v;
-
-    if (!s || !(s->plain || s->reg->rd)) {
-        return map_read_any(m, off, size, vcpu);
-    }
-    mutex_lock(m->lock);
-    m->dev->host->initiator = vcpu;
-    v = slot_value(m, s);
-    mutex_unlock(m->lock);
-    return v;
-}
-
-static inline void reg_write(struct device *d, const struct reg_at *at, unsigned size, uint64_t v)
+static void reg_write(struct device *d, const struct reg_at *at, unsigned size, uint64_t v)
 {
     const struct device_reg *r = at->reg;
     uint64_t lanes = bytes_mask(r->size);
@@ -340,20 +366,16 @@ static inline void reg_write(struct device *d, const struct reg_at *at, unsigned
     }
     v &= bytes_mask(r->size);
     if (r->field_size && r->wmask) {
-        void *p = reg_field(d, r, at->i);
-        uint64_t old = field_get(p, r->field_size), mask = r->wmask & lanes;
-
-        field_set(p, r->field_size,
-                  r->flags & REG_W1C ? old & ~(v & mask) : (old & ~mask) | (v & mask));
+        change_field(r, reg_field(d, r, at->i), v, r->wmask & lanes);
     }
     if (r->wr) {
         DEVICE_HOOK(d, "in a write of", r->name, r->wr, d, at->i, v);
     }
 }
 
-static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsigned vcpu)
+static __attribute__((noinline)) void write_any(struct device_map *m, uint64_t off, unsigned size,
+                                                uint64_t v, unsigned vcpu)
 {
-    struct device_map *m = ctx;
     struct device *d = m->dev;
     struct reg_at at;
 
@@ -381,14 +403,14 @@ static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsign
 }
 
 /* Rows without a hook, or whose hook promises it, need nothing but the lock. */
-static __attribute__((noinline)) bool map_try_read_any(struct device_map *m, uint64_t off,
-                                                       unsigned size, uint64_t *v)
+static __attribute__((noinline)) bool try_read_any(struct device_map *m, uint64_t off,
+                                                   unsigned size, uint64_t *v)
 {
     struct reg_at at;
 
-    if (!reg_find(m, off, size, &at) ||
+    if (trace_is_on(m->trace, TRACE_device_read) || !reg_find(m, off, size, &at) ||
         !(at.reg->rd ? at.reg->flags & REG_QUICK : at.reg->field_size) ||
-        trace_is_on(m->trace, TRACE_device_read) || !mutex_try_lock(m->lock)) {
+        !mutex_try_lock(m->lock)) {
         return false;
     }
     *v = reg_value(m->dev, &at) >> at.byte * 8 & bytes_mask(size);
@@ -396,32 +418,15 @@ static __attribute__((noinline)) bool map_try_read_any(struct device_map *m, uin
     return true;
 }
 
-static bool map_try_read(void *ctx, uint64_t off, unsigned size, uint64_t *v)
+static __attribute__((noinline)) bool try_write_any(struct device_map *m, uint64_t off,
+                                                    unsigned size, uint64_t v)
 {
-    struct device_map *m = ctx;
-    const struct slot *s = slot_whole(m, off, size);
-
-    if (!s || !(s->plain || (s->reg->rd && s->reg->flags & REG_QUICK))) {
-        return map_try_read_any(m, off, size, v);
-    }
-    if (!mutex_try_lock(m->lock)) {
-        return false;
-    }
-    *v = slot_value(m, s);
-    mutex_unlock(m->lock);
-    return true;
-}
-
-static bool map_try_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
-{
-    struct device_map *m = ctx;
     struct device *d = m->dev;
     struct reg_at at;
 
-    if (!reg_find(m, off, size, &at) || at.reg->window_wr ||
-        !(at.reg->wr ? at.reg->flags & (REG_QUICK | REG_UNLOCKED)
-                     : at.reg->field_size && at.reg->wmask) ||
-        trace_is_on(m->trace, TRACE_device_write)) {
+    if (trace_is_on(m->trace, TRACE_device_write) || !reg_find(m, off, size, &at) ||
+        at.reg->window_wr || !(at.reg->wr ? at.reg->flags & (REG_QUICK | REG_UNLOCKED)
+                                          : at.reg->field_size && at.reg->wmask)) {
         return false;
     }
     v &= bytes_mask(size);
@@ -433,6 +438,111 @@ static bool map_try_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
         return false;
     }
     reg_write(d, &at, size, v);
+    mutex_unlock(m->lock);
+    return true;
+}
+
+/* ---- the short ways: what guests do over and over ------------------------------------------ */
+
+static uint64_t map_read(void *ctx, uint64_t off, unsigned size, unsigned vcpu)
+{
+    struct device_map *m = ctx;
+    const struct slot *s = slot_whole(m, off, size, TRACE_device_read);
+    uint64_t v;
+
+    if (!s || s->rd == HOW_ANY) {
+        return read_any(m, off, size, vcpu);
+    }
+    mutex_lock(m->lock);
+    m->dev->host->initiator = vcpu;
+    v = slot_read(m->dev, s);
+    mutex_unlock(m->lock);
+    return v;
+}
+
+static void map_write(void *ctx, uint64_t off, unsigned size, uint64_t v, unsigned vcpu)
+{
+    struct device_map *m = ctx;
+    const struct slot *s = slot_whole(m, off, size, TRACE_device_write);
+
+    if (!s || s->wr == HOW_ANY) {
+        write_any(m, off, size, v, vcpu);
+        return;
+    }
+    v &= s->mask;
+    if (s->wr == HOW_UNLOCKED) {
+        s->reg->wr(m->dev, s->i, v);
+        return;
+    }
+    mutex_lock(m->lock);
+    m->dev->host->initiator = vcpu;
+    slot_write(m->dev, s, v);
+    mutex_unlock(m->lock);
+}
+
+/* Apart from what follows, so that that has no registers to save. */
+static __attribute__((noinline)) bool try_read_slot(struct device_map *m, const struct slot *s,
+                                                    uint64_t *v)
+{
+    struct device *d = m->dev;
+
+    if (s->rd == HOW_HOOK || !mutex_try_lock(m->lock)) {
+        return false;
+    }
+    *v = s->rd == HOW_QUICK ? s->reg->rd(d, s->i) & s->mask
+                            : field_get(s->field, s->reg->field_size);
+    mutex_unlock(m->lock);
+    return true;
+}
+
+static bool map_try_read(void *ctx, uint64_t off, unsigned size, uint64_t *v)
+{
+    struct device_map *m = ctx;
+    const struct slot *s = slot_whole(m, off, size, TRACE_device_read);
+
+    if (!s || s->rd != HOW_WORD) {
+        return s && s->rd != HOW_ANY ? try_read_slot(m, s, v) : try_read_any(m, off, size, v);
+    }
+    if (!mutex_try_lock(m->lock)) {
+        return false;
+    }
+    *v = *(const uint32_t *)s->field;
+    mutex_unlock(m->lock);
+    return true;
+}
+
+static __attribute__((noinline)) bool try_write_slot(struct device_map *m, const struct slot *s,
+                                                     uint64_t v)
+{
+    if (s->wr == HOW_HOOK || !mutex_try_lock(m->lock)) {
+        return false;
+    }
+    slot_write(m->dev, s, v);
+    mutex_unlock(m->lock);
+    return true;
+}
+
+static bool map_try_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
+{
+    struct device_map *m = ctx;
+    const struct slot *s = slot_whole(m, off, size, TRACE_device_write);
+
+    if (!s || s->wr == HOW_ANY) {
+        return try_write_any(m, off, size, v);
+    }
+    v &= s->mask;
+    if (s->wr == HOW_UNLOCKED) {
+        s->reg->wr(m->dev, s->i, v);
+        return true;
+    }
+    if (s->wr != HOW_WORD) {
+        return try_write_slot(m, s, v);
+    }
+    if (!mutex_try_lock(m->lock)) {
+        return false;
+    }
+    uint32_t *p = s->field, mask = s->reg->wmask;
+    *p = (*p & ~mask) | (v & mask);
     mutex_unlock(m->lock);
     return true;
 }

@@ -68,16 +68,15 @@ static enum a64_bus_result mmio_read(void *ctx, uint64_t gpa, unsigned bytes, ui
 {
     struct emu *m = ctx;
     struct mem_space *mem = m->vcpu->vm->mem;
-    struct mem_mmio_at at;
+    const struct mem_mmio *at = mem_mmio_find(mem, gpa, bytes);
     enum mem_result r = MEM_OK;
-    bool is_simple = mem_mmio_find(mem, gpa, bytes, &at);
 
-    if (is_simple && at.ops->try_read && at.ops->try_read(at.ctx, at.off, bytes, v)) {
+    if (at && at->ops->try_read && at->ops->try_read(at->ctx, gpa - at->gpa, bytes, v)) {
         return A64_BUS_OK;
     }
     vcpu_view_leave(m->vcpu);
-    if (is_simple) {
-        *v = at.ops->read(at.ctx, at.off, bytes, m->cpu.index) & mem_size_mask(bytes);
+    if (at) {
+        *v = at->ops->read(at->ctx, gpa - at->gpa, bytes, m->cpu.index) & mem_size_mask(bytes);
     } else {
         r = mem_mmio_read(mem, gpa, bytes, m->cpu.index, v);
     }
@@ -89,17 +88,16 @@ static enum a64_bus_result mmio_write(void *ctx, uint64_t gpa, unsigned bytes, u
 {
     struct emu *m = ctx;
     struct mem_space *mem = m->vcpu->vm->mem;
-    struct mem_mmio_at at;
+    const struct mem_mmio *at = mem_mmio_find(mem, gpa, bytes);
     enum mem_result r = MEM_OK;
-    bool is_simple = mem_mmio_find(mem, gpa, bytes, &at);
 
     v &= mem_size_mask(bytes);
-    if (is_simple && at.ops->try_write && at.ops->try_write(at.ctx, at.off, bytes, v)) {
+    if (at && at->ops->try_write && at->ops->try_write(at->ctx, gpa - at->gpa, bytes, v)) {
         return A64_BUS_OK;
     }
     vcpu_view_leave(m->vcpu);
-    if (is_simple) {
-        at.ops->write(at.ctx, at.off, bytes, v, m->cpu.index);
+    if (at) {
+        at->ops->write(at->ctx, gpa - at->gpa, bytes, v, m->cpu.index);
     } else {
         r = mem_mmio_write(mem, gpa, bytes, m->cpu.index, v);
     }

@@ -79,7 +79,7 @@ static void test_mmio(void)
     struct err e;
     struct mem_space *s = mem_space_new(&e);
     struct probe a = { 0 }, b = { 0 }, f = { 0 };
-    struct mem_mmio_at at;
+    const struct mem_mmio *at;
     uint64_t v;
 
     CHECK(mem_space_add_mmio(s, 0x9000000, 0x1000, &probe_ops, &a, "a", &e));
@@ -92,12 +92,14 @@ static void test_mmio(void)
     CHECK(mem_mmio_write(s, 0x9000813, 4, 0, 0x44332211) == MEM_OK);    /* 1 + 2 + 1 */
     CHECK(a.n == 3 && a.off == 0x816 && a.value == 0x44, "%u %lx", a.n, (unsigned long)a.off);
     CHECK(mem_mmio_read(s, 0x9001000, 4, 0, &v) == MEM_NOTHING);
-    CHECK(mem_mmio_find(s, 0x9000808, 8, &at) && at.ctx == &b && at.off == 8);
-    CHECK(mem_mmio_find(s, 0x9000810, 4, &at) && at.ctx == &a && at.off == 0x810);
-    CHECK(!mem_mmio_find(s, 0x9000804, 8, &at) && !mem_mmio_find(s, 0x9000802, 4, &at) &&
-          !mem_mmio_find(s, 0x9001000, 4, &at), "unaligned, or nothing");
+    at = mem_mmio_find(s, 0x9000808, 8);
+    CHECK(at && at->ctx == &b && at->gpa == 0x9000800);
+    at = mem_mmio_find(s, 0x9000810, 4);
+    CHECK(at && at->ctx == &a && at->gpa == 0x9000000);
+    CHECK(!mem_mmio_find(s, 0x9000804, 8) && !mem_mmio_find(s, 0x9000802, 4) &&
+          !mem_mmio_find(s, 0x9001000, 4), "unaligned, or nothing");
     CHECK(mem_space_add_mmio(s, 0x9002000, 2, &probe_ops, &b, "c", &e));
-    CHECK(!mem_mmio_find(s, 0x9002000, 4, &at) && mem_mmio_find(s, 0x9002000, 2, &at),
+    CHECK(!mem_mmio_find(s, 0x9002000, 4) && mem_mmio_find(s, 0x9002000, 2),
           "more than the region");
     mem_space_set_fallback(s, &probe_ops, &f);
     CHECK(mem_mmio_read(s, 0x9001004, 4, 0, &v) == MEM_OK && f.off == 0x9001004);
