@@ -52,7 +52,8 @@ void gicv3_cpu_update(struct gicv3_cpu *c)
         unsigned i = __builtin_ctz(local);
         hppi_offer(c, i, c->priority[i], c->group >> i & 1);
     }
-    for (unsigned w = 1; w < 32; w++) {
+    for (uint32_t words = c->spi_words; words; words &= words - 1) {
+        unsigned w = __builtin_ctz(words);
         for (uint32_t p = c->spi_pending[w]; p; p &= p - 1) {
             unsigned i = __builtin_ctz(p);
             hppi_offer(c, w * 32 + i, c->spi_priority[w * 32 + i], c->spi_group[w] >> i & 1);
@@ -161,12 +162,12 @@ static void cpu_spi_message(struct gicv3_cpu *c, unsigned op, const struct irq_m
     }
     uint32_t bit = 1u << m->a % 32, *pending = &c->spi_pending[m->a / 32];
     if (op == GICV3_CLEAR) {
-        *pending &= ~bit;
+        gicv3_cpu_spi_set(c, m->a, false);
         gicv3_cpu_queue(c, GICV3_CLEARED, m->a, 0);
         return;
     }
     if (op == GICV3_SET) {
-        *pending |= bit;
+        gicv3_cpu_spi_set(c, m->a, true);
     }
     if (*pending & bit) {
         uint32_t *group = &c->spi_group[m->a / 32];

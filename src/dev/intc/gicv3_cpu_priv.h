@@ -40,6 +40,7 @@ struct gicv3_cpu {
     uint32_t gicr_ctlr, gicr_waker;
 
     /* SPIs that the distributor has forwarded here */
+    uint32_t spi_words;         /* bit n: spi_pending[n] is not 0 */
     uint32_t spi_pending[32], spi_group[32];
     uint8_t spi_priority[1024];
     uint32_t spi_generation[1024];
@@ -67,6 +68,15 @@ struct gicv3_cpu {
 static inline struct gicv3_cpu *gicv3_cpu_from(struct device *d)
 {
     return (struct gicv3_cpu *)d;       /* the first member */
+}
+
+static inline void gicv3_cpu_spi_set(struct gicv3_cpu *c, unsigned intid, bool pending)
+{
+    uint32_t *word = &c->spi_pending[intid / 32], bit = 1u << intid % 32;
+
+    *word = pending ? *word | bit : *word & ~bit;
+    bit = 1u << intid / 32;
+    c->spi_words = *word ? c->spi_words | bit : c->spi_words & ~bit;
 }
 
 /* After any change: the highest pending interrupt and the lines. */

@@ -36,7 +36,7 @@ static unsigned icc_acknowledge(struct gicv3_cpu *c, unsigned group)
         c->latch &= ~bit;
         c->active |= bit;
     } else {
-        c->spi_pending[intid / 32] &= ~bit;
+        gicv3_cpu_spi_set(c, intid, false);
         gicv3_cpu_queue(c, GICV3_ACTIVATE, intid, c->spi_generation[intid]);
     }
     trace_gicv3_acknowledge(c->topology->trace, c->index, intid);

@@ -243,6 +243,7 @@ static void cpu_reset(struct device *d)
     c->epoch = c->topology->epoch;
     c->edge = SGIS_EDGE;
     memset(c->priority, 0, sizeof(c->priority));
+    c->spi_words = 0;
     memset(c->spi_pending, 0, sizeof(c->spi_pending));
     memset(c->deactivate_queued, 0, sizeof(c->deactivate_queued));
     c->control = 0;
