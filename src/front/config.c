@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/opts.h"
 #include "dev/devices.h"
+#include "vm/device.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -343,8 +344,14 @@ static bool read_globals(struct config *c, const struct opts *tree, struct err *
                 return err_prefix(e, "-global");
             }
         }
-        if (!device_class_find(opts_str(g, "driver", ""))) {
+        const struct device_class *cls = device_class_find(opts_str(g, "driver", ""));
+
+        if (!cls) {
             return err_set(e, "-global: there is no device '%s'", opts_str(g, "driver", ""));
+        }
+        if (!device_has_option(cls, opts_str(g, "property", ""))) {
+            return err_set(e, "-global: device '%s' has no property '%s'",
+                           opts_str(g, "driver", ""), opts_str(g, "property", ""));
         }
     }
     c->board.globals = list;

@@ -35,6 +35,7 @@ static bool device_help(const char *driver, struct strbuf *out, struct err *e)
                 strbuf_add(out, "  %-24s %s\n", cls->name, cls->about ? cls->about : "");
             }
         }
+        strbuf_add(out, "  %-24s %s\n", "./NAME.so", "a plug-in (pando device new)");
         return true;
     }
     cls = plugin_is_path(driver) ? device_class_open(driver, e) : device_class_find(driver);

@@ -23,11 +23,13 @@ static const struct skeleton_file {
 
 static bool name_is_good(const char *name)
 {
+    /* Keywords, macros that compilers define, and what the skeleton itself uses. */
     static const char *const taken[] = {
-        "auto", "break", "case", "char", "const", "continue", "default", "device", "do", "double",
-        "else", "enum", "extern", "float", "for", "from", "goto", "if", "int", "long", "register",
-        "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union",
-        "unsigned", "void", "volatile", "while",
+        "asm", "auto", "bool", "break", "case", "char", "const", "continue", "default", "device",
+        "do", "double", "else", "enum", "extern", "false", "float", "for", "from", "goto", "if",
+        "inline", "int", "linux", "long", "module", "nullptr", "register", "restrict", "return",
+        "short", "signed", "sizeof", "static", "struct", "switch", "true", "typedef", "typeof",
+        "union", "unix", "unsigned", "void", "volatile", "while",
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(taken); i++) {
@@ -112,6 +114,14 @@ bool newdev_run(unsigned args_n, char *const *args, struct err *e)
     const char *name, *dir;
     ssize_t n;
 
+    for (unsigned i = 0; i < args_n; i++) {
+        if (!strcmp(args[i], "--help") || !strcmp(args[i], "-h") || !strcmp(args[0], "help")) {
+            printf("usage: pando device new NAME [DIR]\n"
+                   "Makes a device NAME that compiles and works, with a Linux driver, a test and a "
+                   "README, in DIR (default: NAME).\n");
+            return true;
+        }
+    }
     if (args_n < 2 || args_n > 3 || strcmp(args[0], "new") != 0) {
         return err_set(e, "usage: pando device new NAME [DIR]");
     }
@@ -119,7 +129,8 @@ bool newdev_run(unsigned args_n, char *const *args, struct err *e)
     dir = args_n == 3 ? args[2] : name;
     if (!name_is_good(name)) {
         return err_set(e, "device new %s: a name is a word of C: small letters, digits and _, at "
-                       "most %d, and not one of C's own", name, NAME_LEN_MAX);
+                       "most %d, and none that means something else in C or in the kernel", name,
+                       NAME_LEN_MAX);
     }
     n = readlink("/proc/self/exe", pando, sizeof pando - 1);
     snprintf(pando + MAX(n, 0), sizeof pando - MAX(n, 0), "%s", n > 0 ? "" : "pando");

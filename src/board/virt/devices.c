@@ -170,10 +170,24 @@ static bool plug(struct virt *b, struct device *d, const char *bus, struct err *
         return t && device_plug(d, t, e);
     }
     if (on_platform_bus(d)) {
-        return virt_platform_plug(b, d, e);
+        return bus && strcmp(bus, "platform-bus") != 0
+                   ? err_set(e, "bus '%s' not found: it is a device of the platform-bus", bus)
+                   : virt_platform_plug(b, d, e);
     }
     t = find_bus(b, d->cls->bus, bus, e);
     return t && device_plug(d, t, e);
+}
+
+static bool id_is_free(const struct virt *b, const char *id, struct err *e)
+{
+    for (unsigned i = 0; id && i < b->plugged_n; i++) {
+        const struct device *d = b->plugged[i];
+
+        if (!strcmp(d->id, id) && strcmp(id, d->cls->name) != 0) {
+            return err_set(e, "there is a device with id '%s' already", id);
+        }
+    }
+    return true;
 }
 
 static bool build_user_device(struct virt *b, const struct virt_config *c, const struct opts *o,
@@ -183,7 +197,8 @@ static bool build_user_device(struct virt *b, const struct virt_config *c, const
     const struct device_class *cls = device_class_open(name, e);
     struct device_env env = virt_device_env(b);
     bool ok = false;
-    struct device *d = cls ? make(c, cls, opts_str(o, "id", NULL), &ok, e) : NULL;
+    const char *id = opts_str(o, "id", NULL);
+    struct device *d = cls && id_is_free(b, id, e) ? make(c, cls, id, &ok, e) : NULL;
 
     if (!d) {
         return false;

@@ -17,14 +17,14 @@
 
 #define ID_VALUE	0x31544143
 
-struct @name@ {
+struct @name@_priv {
 	struct device *dev;
 	void __iomem *base;
 };
 
 static irqreturn_t @name@_irq(int irq, void *data)
 {
-	struct @name@ *priv = data;
+	struct @name@_priv *priv = data;
 	u32 status = readl(priv->base + REG_STATUS);
 
 	if (!status)
@@ -36,14 +36,14 @@ static irqreturn_t @name@_irq(int irq, void *data)
 
 static ssize_t reg_show(struct device *dev, int reg, char *buf)
 {
-	struct @name@ *priv = dev_get_drvdata(dev);
+	struct @name@_priv *priv = dev_get_drvdata(dev);
 
 	return sysfs_emit(buf, "%u\n", readl(priv->base + reg));
 }
 
 static ssize_t reg_store(struct device *dev, int reg, const char *buf, size_t n)
 {
-	struct @name@ *priv = dev_get_drvdata(dev);
+	struct @name@_priv *priv = dev_get_drvdata(dev);
 	u32 v;
 	int rc = kstrtou32(buf, 0, &v);
 
@@ -89,7 +89,7 @@ ATTRIBUTE_GROUPS(@name@);
 
 static int @name@_probe(struct platform_device *pdev)
 {
-	struct @name@ *priv = devm_kzalloc(&pdev->dev, sizeof(*priv), GFP_KERNEL);
+	struct @name@_priv *priv = devm_kzalloc(&pdev->dev, sizeof(*priv), GFP_KERNEL);
 	int irq, rc;
 
 	if (!priv)
