@@ -208,6 +208,7 @@ bool device_realize(struct device *d, const struct device_env *env, struct err *
         }
     }
     device_guard_begin(&guard, device_plugin_path(d), "when it was realized");
+    err_set(e, "it did not say why");
     ok = !d->cls->realize || d->cls->realize(d, e);
     device_guard_end(&guard);
     if (!ok) {
@@ -243,6 +244,7 @@ void device_reset_locked(struct device *d)
     }
     if (d->cls->reset && is_first) {
         device_guard_begin(&guard, device_plugin_path(d), "at its first reset");
+        guard.locked_dev = d;
         d->cls->reset(d);
         device_guard_end(&guard);
     } else if (d->cls->reset) {
@@ -257,13 +259,24 @@ void device_reset(struct device *d)
     mutex_unlock(d->host->lock);
 }
 
+void device_describe_fdt(const struct device *d, struct device_fdt *node)
+{
+    struct device_guard guard;
+
+    if (d->cls->describe_fdt) {
+        device_guard_begin(&guard, device_plugin_path(d), "when it described itself");
+        d->cls->describe_fdt(d, node);
+        device_guard_end(&guard);
+    }
+}
+
 void device_free(struct device *d)
 {
     if (!d) {
         return;
     }
     if (d->host->realized && d->cls->unrealize) {
-        DEVICE_HOOK(d, "at its end", NULL, d->cls->unrealize, d);
+        DEVICE_HOOK_UNLOCKED(d, "at its end", NULL, d->cls->unrealize, d);
     }
     timers_free(d);
     works_free(d);

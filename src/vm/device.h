@@ -106,6 +106,8 @@ uint64_t device_region_size(const struct device *d, unsigned n);
 unsigned device_regions_n(const struct device *d);
 /* Power-on values; called by the board after realize and at each reset of the machine. */
 void device_reset(struct device *d);
+/* What it adds to its node of the device tree. */
+void device_describe_fdt(const struct device *d, struct device_fdt *node);
 /* NULL is allowed.  Whoever calls it has stopped the guest. */
 void device_free(struct device *d);
 

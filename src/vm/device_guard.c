@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plug-in that crashes is named.  When it was its own code in one of its hooks, only the device
- * is lost; a crash further down (in the C library, say, which may hold locks), in a thread of its
- * own, by abort(), or while the machine is made, ends the process, after a line that says so.
+/* A plug-in that crashes, or takes a lock that it has, is named.  When it was its own code in one
+ * of its hooks, only the device is lost; a crash further down (in the C library, say, which may
+ * hold locks), in a thread of its own, by abort(), or while the machine is made, ends the process,
+ * after a line that says so.
  *
  * House: state: a signal handler is reached by no argument.  It belongs to the process, as the
  * signal does; it is set from the first plug-in on. */
@@ -66,16 +67,21 @@ static const struct device_plugin_file *file_at(uintptr_t pc)
     return NULL;
 }
 
-static void say_what(const char *path, const struct device_guard *g, int signo)
+static void say_what(const char *path, const struct device_guard *g, const char *did)
 {
     say("pando: -device ");
     say(path);
-    say(": the plug-in crashed ");
+    say(": the plug-in ");
+    say(did);
     say(g ? g->moment : "in a thread of its own");
     if (g && g->name) {
         say(" ");
         say(g->name);
     }
+}
+
+static void say_signal(int signo)
+{
     say(signo == SIGABRT ? " (abort)" : signo == SIGFPE ? " (arithmetic error)" :
         signo == SIGILL ? " (illegal instruction)" : " (bad address)");
 }
@@ -92,6 +98,25 @@ static void not_ours(int signo, const siginfo_t *info)
     }
 }
 
+/* The device is dead, and its hook returns from device_guarded_call(). */
+static void go_on_without(struct device_guard *g)
+{
+    say("; the machine goes on without '");
+    say(g->dev->id);
+    say("'\n");
+    g->dev->host->dead = true;
+    siglongjmp(*(sigjmp_buf *)g->env, 1);
+}
+
+static void end_of_process(void)
+{
+    say("\n");
+    if (last_words) {
+        last_words();
+    }
+    _exit(1);
+}
+
 static void on_crash(int signo, siginfo_t *info, void *context)
 {
     const struct device_plugin_file *file = file_at(program_counter(context));
@@ -102,19 +127,12 @@ static void on_crash(int signo, siginfo_t *info, void *context)
         return;
     }
     current = NULL;
-    say_what(g ? g->path : file->path, g, signo);
+    say_what(g ? g->path : file->path, g, "crashed ");
+    say_signal(signo);
     if (g && g->dev && file && signo != SIGABRT) {
-        say("; the machine goes on without '");
-        say(g->dev->id);
-        say("'\n");
-        g->dev->host->dead = true;
-        siglongjmp(*(sigjmp_buf *)g->env, 1);
+        go_on_without(g);
     }
-    say("\n");
-    if (last_words) {
-        last_words();
-    }
-    _exit(1);
+    end_of_process();
 }
 
 static void handlers_set(void)
@@ -200,9 +218,24 @@ void device_guard_end(struct device_guard *g)
 
 void device_guard_note_lock(const struct device *d, int by)
 {
-    if (current && current->dev == d) {
+    if (current && (current->dev == d || current->locked_dev == d)) {
         current->locked += by;
     }
+}
+
+void device_guard_before_lock(const struct device *d)
+{
+    struct device_guard *g = current;
+
+    if (!g || (g->locked_dev == d ? g->locked < 0 : g->dev != d || g->locked <= 0)) {
+        return;
+    }
+    current = NULL;
+    say_what(g->path, g, "called device_lock(), with the lock held already, ");
+    if (g->dev) {
+        go_on_without(g);
+    }
+    end_of_process();
 }
 
 static void line_of_the_dead(void *ctx, unsigned n, bool level)
@@ -224,12 +257,13 @@ static void died(struct device *d)
     }
 }
 
-uint64_t device_guarded_call(struct device *d, const char *moment, const char *name,
-                             device_any_hook *fn, const uintptr_t a[DEVICE_HOOK_ARGS_MAX])
+uint64_t device_guarded_call(struct device *d, bool is_locked, const char *moment,
+                             const char *name, device_any_hook *fn,
+                             const uintptr_t a[DEVICE_HOOK_ARGS_MAX])
 {
     volatile uint32_t fp = fpstate_begin();
-    struct device_guard g = { .outer = current, .dev = d, .path = d->host->plugin->path,
-                              .moment = moment, .name = name };
+    struct device_guard g = { .outer = current, .dev = d, .locked_dev = is_locked ? d : NULL,
+                              .path = d->host->plugin->path, .moment = moment, .name = name };
     volatile uint64_t v = 0;
     sigjmp_buf env;
 

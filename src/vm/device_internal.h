@@ -33,8 +33,10 @@ struct device_lease_held {
 
 void device_reset_locked(struct device *d);
 void device_leases_free(struct device *d);
-/* device_guard.c: `d` was locked (+1) or unlocked (-1) by the plug-in's code. */
+/* device_guard.c: `d` was locked (+1) or unlocked (-1) by the plug-in's code; it is about to lock:
+ * does not return when that would be for ever. */
 void device_guard_note_lock(const struct device *d, int by);
+void device_guard_before_lock(const struct device *d);
 bool device_options_default(struct device *d, struct err *e);
 void device_options_free(struct device *d);
 

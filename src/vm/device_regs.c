@@ -391,7 +391,7 @@ static __attribute__((noinline)) void write_any(struct device_map *m, uint64_t o
         DEVICE_HOOK(d, "in a write of", at.reg->name, at.reg->window_wr, d, at.byte, size, v);
         mutex_unlock(m->lock);
     } else if (at.reg->flags & REG_UNLOCKED) {
-        DEVICE_HOOK(d, "in a write of", at.reg->name, at.reg->wr, d, at.i, v);
+        DEVICE_HOOK_UNLOCKED(d, "in a write of", at.reg->name, at.reg->wr, d, at.i, v);
     } else if (at.reg->wr || (at.reg->field_size && at.reg->wmask)) {
         mutex_lock(m->lock);
         d->host->initiator = vcpu;
@@ -431,7 +431,7 @@ static __attribute__((noinline)) bool try_write_any(struct device_map *m, uint64
     }
     v &= bytes_mask(size);
     if (at.reg->flags & REG_UNLOCKED) {
-        DEVICE_HOOK(d, "in a write of", at.reg->name, at.reg->wr, d, at.i, v);
+        DEVICE_HOOK_UNLOCKED(d, "in a write of", at.reg->name, at.reg->wr, d, at.i, v);
         return true;
     }
     if (!mutex_try_lock(m->lock)) {

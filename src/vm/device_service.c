@@ -14,6 +14,9 @@
 
 void device_lock(struct device *d)
 {
+    if (d->host->plugin) {
+        device_guard_before_lock(d);
+    }
     mutex_lock(d->host->lock);
     if (d->host->plugin) {
         device_guard_note_lock(d, 1);

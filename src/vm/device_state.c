@@ -306,6 +306,8 @@ static bool load(struct device *d, struct reader *r, struct err *e)
         return false;
     }
     device_guard_begin(&guard, device_plugin_path(d), "after its state was loaded");
+    guard.locked_dev = d;
+    err_set(e, "it did not say why");
     ok = !d->cls->after_load || d->cls->after_load(d, e);
     device_guard_end(&guard);
     return ok;

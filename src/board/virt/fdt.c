@@ -309,9 +309,7 @@ static void add_platform_device(struct tree *t, int bus, const struct virt_platf
     for (; name && *name; name++) {
         note(t, fdt_appendprop_string(t->fdt, t->node, "compatible", *name));
     }
-    if (cls->describe_fdt) {
-        cls->describe_fdt(p->dev, &(struct device_fdt){ put_for_device, t });
-    }
+    device_describe_fdt(p->dev, &(struct device_fdt){ put_for_device, t });
 }
 
 static void add_platform(struct tree *t, const struct virt_platform *platform)

@@ -50,6 +50,10 @@ static uint64_t bad_rd(struct device *d, unsigned i)
 #elif defined BAD_UNLOCK
     device_unlock(d);
     crash();
+#elif defined BAD_RELOCK
+    device_unlock(d);
+    device_lock(d);
+    device_lock(d);
 #elif defined BAD_LIBRARY
     volatile uintptr_t nowhere = 16;
 
@@ -73,20 +77,43 @@ static void bad_wr(struct device *d, unsigned i, uint64_t v)
 static const struct device_reg __attribute__((unused)) bad_regs[] = {
     REG_FN(0, 4, "CONTROL", .rd = bad_rd, .wr = bad_wr),
     REG(4, 4, "VALUE", struct bad, value, .wmask = UINT32_MAX),
-#ifdef BAD_TABLE
+#if defined BAD_TABLE
     REG_FN(4, 1, "OTHER", .rd = bad_rd),
+#elif defined BAD_UNLOCKED
+    REG_FN(8, 4, "OTHER", .rd = bad_rd, .flags = REG_UNLOCKED),
 #endif
     REG_END
 };
 
 static const struct device_region __attribute__((unused)) bad_regions[] = {
+#ifdef BAD_REGIONS
+    { .size = 8 }, { .size = 8 }, { .size = 8 }, { .size = 8 },
+#endif
     { .size = 8, .regs = bad_regs }, REGION_END
+};
+
+static const struct device_option __attribute__((unused)) bad_options[] = {
+#if defined BAD_OPTION
+    { .name = "o", .type = 99, .off = offsetof(struct bad, value), .dflt = "1" },
+#elif defined BAD_ENUM
+    { .name = "o", .type = OPTION_ENUM, .off = offsetof(struct bad, value), .dflt = "1" },
+#endif
+    OPTION_END
+};
+
+static const struct device_state __attribute__((unused)) bad_state[] = {
+#if defined BAD_STATE
+    { .name = "value", .type = DEVICE_U32, .off = sizeof(struct bad) - 2, .size = 4 },
+#endif
+    STATE_END
 };
 
 static bool bad_realize(struct device *d, struct err *e)
 {
 #if defined BAD_REALIZE
     return err_set(e, "there is no such hardware");
+#elif defined BAD_SILENT
+    return false;
 #elif defined BAD_CRASH
     crash();
 #elif defined BAD_ABORT
@@ -98,8 +125,10 @@ static bool bad_realize(struct device *d, struct err *e)
 
 static void bad_reset(struct device *d)
 {
-#ifdef BAD_RESET
+#if defined BAD_RESET
     crash();
+#elif defined BAD_LOCKRESET
+    device_lock(d);
 #endif
 }
 
@@ -111,7 +140,12 @@ static void __attribute__((constructor)) at_load(void)
 #endif
 
 static const struct device_class __attribute__((unused)) bad_class = {
-    .name = "bad", .about = "wrong", .size = sizeof(struct bad), .realize = bad_realize,
+#ifdef BAD_NAME
+    .name = "bad/name",
+#else
+    .name = "bad",
+#endif
+    .options = bad_options, .state = bad_state, .about = "wrong", .size = sizeof(struct bad), .realize = bad_realize,
     .reset = bad_reset, .regions = bad_regions, .irqs_n = 1,
 #ifdef BAD_BUS
     .bus = "pci",
