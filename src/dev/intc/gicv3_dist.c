@@ -114,12 +114,11 @@ static bool control_compose(struct gicv3_dist *d, struct irq_msg *m)
 static bool dist_compose(struct gicv3_dist *d, struct irq_msg *m)
 {
     bool found = control_compose(d, m);
-    for (unsigned w = 0; w < GICV3_WORDS && !found; w++) {
-        while (d->dirty[w] && !found) {
-            unsigned bit = __builtin_ctz(d->dirty[w]);
-            d->dirty[w] &= ~(1u << bit);
-            found = spi_compose(d, w * 32 + bit, m);
-        }
+    while (d->dirty_words && !found) {
+        unsigned w = __builtin_ctz(d->dirty_words), bit = __builtin_ctz(d->dirty[w]);
+        d->dirty[w] &= d->dirty[w] - 1;
+        d->dirty_words &= d->dirty[w] ? ~0u : ~(1u << w);
+        found = spi_compose(d, w * 32 + bit, m);
     }
     m->from = IRQ_MSG_TO_DISTRIBUTOR;
     m->kind |= (uint32_t)d->epoch << 16;

@@ -46,6 +46,7 @@ struct gicv3_dist {
     bool sending;                       /* a thread is in gicv3_dist_send() */
     bool controls_dirty;
     uint32_t dirty[GICV3_WORDS];        /* SPIs to look at before sending ends */
+    uint32_t dirty_words;               /* bit n: dirty[n] is not 0 */
     struct gicv3_member member[VCPU_MAX];
     struct gicv3_spi spi[GICV3_INTID_MAX];  /* by INTID; the first 32 are unused */
 };
@@ -64,6 +65,7 @@ static inline bool gicv3_spi_is_pending(const struct gicv3_spi *s)
 static inline void gicv3_spi_touch(struct gicv3_dist *d, unsigned intid)
 {
     d->dirty[intid / 32] |= 1u << intid % 32;
+    d->dirty_words |= 1u << intid / 32;
 }
 void gicv3_spi_touch_all(struct gicv3_dist *d);
 /* An edge. */

@@ -284,10 +284,8 @@ bool gicv3_dist_is_quiet(struct device *dev)
 {
     struct gicv3_dist *d = from(dev);
     mutex_lock(d->lock);
-    bool is_quiet = !d->sending && !d->recalled_n && !d->controls_n && !d->controls_dirty;
-    for (unsigned w = 0; w < GICV3_WORDS; w++) {
-        is_quiet &= !d->dirty[w];
-    }
+    bool is_quiet = !d->sending && !d->recalled_n && !d->controls_n && !d->controls_dirty &&
+                    !d->dirty_words;
     mutex_unlock(d->lock);
     return is_quiet;
 }
@@ -302,6 +300,7 @@ static void gicd_reset(struct device *dev)
     d->ctlr = 0;
     d->recalled_n = d->controls_n = d->next_cpu = 0;
     d->controls_dirty = false;
+    d->dirty_words = 0;
     memset(d->dirty, 0, sizeof(d->dirty));
     memset(d->member, 0, sizeof(d->member));
     for (unsigned i = 0; i < GICV3_INTID_MAX; i++) {
