@@ -188,8 +188,9 @@ static void mem(struct x64 *a, struct jit_cache *c, const uint8_t *resume, bool 
     for (unsigned i = 0; vec && i < 14; i++) {
         x64_vm(a, 0x10 | OP_0F, i, 0, x64_at(RSP, i * 16));
     }
-    sp_add(a, frame);
-    x64_b(a, 0xc3);
+    /* Not by RET: C has changed where to, which the processor's stack of returns does not know. */
+    sp_add(a, frame + 8);
+    x64_rm(a, 0xff, 4, x64_at(RSP, -8));
     x64_patch(out, a->p);
     sp_add(a, frame + 8);
     x64_jmp_to(a, resume);
