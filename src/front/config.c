@@ -50,6 +50,7 @@ static const struct opt_row accel_rows[] = {
       "full|tier1|none" },
     { "cold-runs", OPT_U64, "2", "jit: runs of a block in the interpreter before translation" },
     { "max-regions", OPT_U64, "0", "jit: so many translations, interpret the rest; 0: no limit" },
+    { "avx512", OPT_ENUM, "on", "jit: off: code as for a host without AVX-512", "on|off" },
     { "cache", OPT_STR, NULL, "jit: directory that keeps translations for the next start" },
     { "thread", OPT_ENUM, "multi", "one thread for each CPU", "multi" },
     { 0 },

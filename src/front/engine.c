@@ -63,6 +63,7 @@ static bool jit_options_read(struct jit_options *o, const struct opts *a, struct
     }
     o->opt_none = !strcmp(opts_str(a, "opt", "full"), "none");
     o->hot_runs = !strcmp(opts_str(a, "opt", "full"), "tier1") ? JIT_NEVER_HOT : 0;
+    o->no_avx512 = !strcmp(opts_str(a, "avx512", "on"), "off");
     o->cache_dir = opts_str(a, "cache", NULL);
     if (!opts_u64(a, "tb-size", 0, 2, 1024, &mib, e) ||
         !opts_u64(a, "max-regions", 0, 0, UINT64_MAX, &o->regions_max, e) ||

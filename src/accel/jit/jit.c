@@ -59,6 +59,9 @@ struct jit *jit_new(const struct jit_options *o, struct err *e)
     }
     jit->opt.cache_mib = MIN(MAX(jit->opt.cache_mib, CACHE_MIB_MIN), 1024);
     a64_gen_guest(&jit->guest);
+    if (jit->opt.no_avx512) {
+        jit->guest.host &= ~(uint32_t)GEN_HOST_AVX512_ALL;
+    }
     c = jit_cache_new(jit, e);
     if (!c) {
         free(jit);
@@ -121,6 +124,7 @@ static struct jit_block *translate(struct jit_cpu *v, struct a64_cpu *cpu, uint6
     uint64_t seen = atomic_load(&jit->invalidations), begin = jit_now_ns();
     struct a64_block b = {
         .code = code - (gpa >> 2 & 1023), .first = gpa >> 2 & 1023, .mode = mode,
+        .host = jit->guest.host,
         .words = &v->words, .va = cpu->pc & ~UINT64_C(0xfff),
         .model = cpu->model, .insn_max = jit->opt.opt_none ? 1 : BLOCK_INSNS_MAX,
     };

@@ -60,6 +60,7 @@ static void compile(struct jit_regions *g, const struct request *r)
     struct a64_block b = block_for(r);
 
     b.words = &g->words;
+    b.host = jit->guest.host;
     mutex_lock(&g->work);
     if (a64_translate_region(&b, &g->ir)) {
         c = jit_cache_ref(jit);

@@ -166,4 +166,5 @@ void a64_gen_guest(struct gen_guest *g)
     g->near = offsetof(struct a64_tlb_set, near);
     g->near_used = offsetof(struct a64_tlb_set, near_used);
     g->jump_bits = A64_TLB_JUMP_BITS;
+    g->host = gen_host();
 }

@@ -66,6 +66,7 @@ struct a64_block {
     unsigned first;             /* index of the first instruction in the page */
     unsigned insn_max;
     unsigned mode;
+    uint32_t host;              /* enum gen_host */
     uint64_t va;                /* of the page, for dumps: the translation does not depend on it */
     const struct a64_model *model;
     const struct a64_more_code *more;   /* a region: pages that it may go to */

@@ -130,7 +130,7 @@ static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref
         e->ir->op[r].hi0 = int_lg == 2;
         return v_from_val(e, R(r)).r;
     }
-    if (!gen_fp_native(k)) {
+    if (!gen_fp_native(e->b->host, k)) {
         return 0;
     }
     k |= fz;

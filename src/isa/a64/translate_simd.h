@@ -169,7 +169,9 @@ static inline ir_ref v_round_shift_by(env *e, bool is_signed, uint32_t arg, ir_r
     unsigned shift = is_signed ? VOP_sshl : VOP_ushl, bits = 8u << V_SIZE(arg);
     ir_ref less = v_pure(e, VOP_add, arg, b, v_each(e, arg, 1), 0), right = b;
 
-    right = v_pure(e, VOP_shli, arg | V_ARG(0, 0, bits - 8), right, 0, 0);
+    if (bits > 8) {
+        right = v_pure(e, VOP_shli, arg | V_ARG(0, 0, bits - 8), right, 0, 0);
+    }
     right = v_pure(e, VOP_ushri, arg | V_ARG(0, 0, bits - 1), right, 0, 0);
     less = v_pure(e, VOP_and, arg, v_pure(e, shift, arg, a, less, 0), right, 0);
     return v_pure(e, VOP_add, arg, v_pure(e, shift, arg, a, b, 0), less, 0);
@@ -241,7 +243,7 @@ static inline ir_ref v_pick(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref
         if (v_shift_const(e, b, size, &n) && n < 0) {
             return v_round_shift(e, vop == VOP_srshl, arg, a, -n);
         }
-        return size ? v_round_shift_by(e, vop == VOP_srshl, arg, a, b) : 0;
+        return v_round_shift_by(e, vop == VOP_srshl, arg, a, b);
     case VOP_sqshl: case VOP_uqshl: case VOP_sqshlu:
         return v_saturating_shift(e, vop, arg, a, b);
     case VOP_tbx:

@@ -153,10 +153,10 @@ static inline vec primitive(env *e, unsigned vop, uint32_t arg, ir_ref a, ir_ref
     if ((r = v_pick(e, vop, arg, a, b, c))) {
         return (vec){ r };
     }
-    if (vop_rows[vop].effect == VOP_PURE && gen_vec_native(k)) {
+    if (vop_rows[vop].effect == VOP_PURE && gen_vec_native(e->b->host, k)) {
         return (vec){ v_pure(e, vop, arg, a, b, c) };
     }
-    if (vop_rows[vop].effect != VOP_FP && gen_vec_native(k)) {
+    if (vop_rows[vop].effect != VOP_FP && gen_vec_native(e->b->host, k)) {
         r = ir_emit(e->ir, b ? c ? IR_V3 : IR_V2 : IR_V1, true, a, b, c, k);
         e->ir->op[r].x = 1;
         return (vec){ r };

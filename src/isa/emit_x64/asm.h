@@ -29,6 +29,10 @@ enum {
     OP_66 = 0x1000, OP_F3 = 0x2000, OP_F2 = 0x3000, OP_PP = 0x3000,
     OP_W = 0x4000,          /* REX.W / VEX.W */
     OP_BYTE_REG = 0x8000,   /* operands are byte registers: SPL … DIL need a REX prefix */
+    OP_EVEX = 0x10000,      /* AVX-512; with a displacement only as [RIP + disp32] */
+    OP_MAP5 = 0x20000, OP_MAP6 = 0x40000,       /* of EVEX: half precision */
+    OP_K1 = 0x80000,        /* of EVEX: the lanes that K1 has, of others the result keeps … */
+    OP_Z = 0x100000,        /* … zero instead */
 };
 
 struct x64_mem {
@@ -333,13 +337,30 @@ static inline void x64_pop(struct x64 *c, unsigned r)
     x64_b(c, 0x58 | (r & 7));
 }
 
-/* ---- VEX ---- op: opcode | OP_0F.. | OP_66.. | OP_W; l: 0 = 128 bits, 1 = 256 */
+/* The prefix of four bytes, on the first 16 registers (SDM vol. 2, 2.7.1).
+ *
+ *    62   R X B R'  0 m m m   W v v v v 1 p p   z L' L b V' a a a     R X B R' v V' are inverted */
+static inline uint8_t *x64_evex(uint8_t *p, unsigned op, unsigned l, unsigned reg, unsigned vvvv,
+                                unsigned x, unsigned b)
+{
+    unsigned map = op & OP_MAP5 ? 5 : op & OP_MAP6 ? 6 : (op & OP_MAP) >> 8;
+
+    *p++ = 0x62;
+    *p++ = (reg < 8) << 7 | !x << 6 | !b << 5 | 1 << 4 | map;
+    *p++ = (op & OP_W ? 1 : 0) << 7 | (~vvvv & 15) << 3 | 1 << 2 | (op & OP_PP) >> 12;
+    *p++ = (op & OP_Z ? 1 : 0) << 7 | l << 5 | 1 << 3 | (op & OP_K1 ? 1 : 0);
+    return p;
+}
+
+/* ---- VEX ---- op: opcode | OP_0F.. | OP_66.. | OP_W, also OP_EVEX; l: 0 = 128 bits, 1 = 256 */
 static inline uint8_t *x64_vex(uint8_t *p, unsigned op, unsigned l, unsigned reg, unsigned vvvv,
                                unsigned x, unsigned b)
 {
     unsigned map = (op & OP_MAP) >> 8, pp = (op & OP_PP) >> 12, w = op & OP_W ? 1 : 0;
 
-    if (map == 1 && !w && !x && !b) {
+    if (op & OP_EVEX) {
+        p = x64_evex(p, op, l, reg, vvvv, x, b);
+    } else if (map == 1 && !w && !x && !b) {
         *p++ = 0xc5;
         *p++ = (reg < 8) << 7 | (~vvvv & 15) << 3 | l << 2 | pp;
     } else {
@@ -371,5 +392,6 @@ static inline void x64_vm(struct x64 *c, unsigned op, unsigned reg, unsigned vvv
 {
     uint8_t *p = x64_vex(c->p, op, 0, reg, vvvv, m.index != X64_NOREG && m.index >= 8, m.base >> 3);
 
+    assert(!(op & OP_EVEX));            /* its 8-bit displacements are multiples of the operand */
     c->p = x64_modrm_mem(p, reg, m);
 }

@@ -31,6 +31,7 @@
  * comparison with the TLB set's link of a number, also patched in (accel/jit/link.c). */
 #pragma once
 #include "isa/emit_x64/asm.h"
+#include "isa/emit_x64/host.h"
 #include "isa/ir/ir.h"
 
 #include <emmintrin.h>
@@ -46,6 +47,7 @@ struct gen_guest {
     int32_t near, near_used;
     int32_t heat;                       /* GEN_HEATS counters of 32 bits, by target */
     unsigned jump_bits;
+    uint32_t host;                      /* enum gen_host */
 };
 
 /* Shared routines that generated code calls (accel/jit makes them); in the code cache. */
@@ -274,13 +276,17 @@ void gen_pac(struct gen *g);
 void gen_pac_stub(struct gen *g, struct gen_stub *s);
 void gen_vec(struct gen *g);
 void gen_vconst(struct gen *g, int d, uint64_t lo, uint64_t hi);
-bool gen_vec_native(uint64_t k);                    /* is there a case for the primitive? */
+/* Is there a case for the primitive on such a host? */
+bool gen_vec_native(uint32_t host, uint64_t k);
 unsigned gen_vec_bytes(const struct ir *ir, ir_ref v);   /* above these it is known to be zero */
-bool gen_simd_native(unsigned vop, uint32_t arg);
-bool gen_sat_native(unsigned vop, uint32_t arg);
+bool gen_simd_native(uint32_t host, unsigned vop, uint32_t arg);
+bool gen_sat_native(uint32_t host, unsigned vop, uint32_t arg);
 void gen_sat(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 bool gen_simd(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 void gen_keep_low(struct gen *g, int d, int s, unsigned bytes);
+void gen_qc_if(struct gen *g, int t, unsigned lg);  /* FPSR.QC if an active bit of t is set */
+bool gen_avx512_native(uint32_t host, unsigned vop, uint32_t arg);
+bool gen_avx512(struct gen *g, unsigned vop, uint32_t arg, int d, int a, int b, int c);
 enum { GEN_STUB_MEM = 1, GEN_STUB_EXIT, GEN_STUB_FAR, GEN_STUB_LOOKUP, GEN_STUB_LEAVE,
        GEN_STUB_VSLOW, GEN_STUB_QC, GEN_STUB_HOT, GEN_STUB_SIDE, GEN_STUB_PAC };
 /* gen_flags.c.  depend: would writing the variable lose flags?  keep: not from now on.  for_stub:

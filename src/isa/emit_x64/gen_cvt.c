@@ -180,8 +180,22 @@ static uint8_t *jump_if_large(struct gen *g, bool dbl, bool is_signed, int a)
     return jump_if_signs(g, dbl, T0);
 }
 
-static void truncate_lanes(struct gen *g, bool dbl, int t, int d, int a)
+static bool has_avx512(const struct gen *g)
 {
+    return g->guest->host & GEN_HOST_AVX512;
+}
+
+/* Without sign only by AVX-512: all ones for what is out of range. */
+static void truncate_lanes(struct gen *g, bool dbl, bool is_signed, int t, int d, int a)
+{
+    if (!is_signed) {                                                   /* vcvttps2udq, pd2uqq */
+        x64_v(&g->c, 0x78 | OP_0F | OP_EVEX | (dbl ? OP_66 | OP_W : 0), d, 0, a);
+        return;
+    }
+    if (dbl && has_avx512(g)) {
+        x64_v(&g->c, P(0x7a) | OP_EVEX | OP_W, d, 0, a);                /* vcvttpd2qq */
+        return;
+    }
     if (!dbl) {
         x64_v(&g->c, 0x5b | OP_0F | OP_F3, d, 0, a);                    /* vcvttps2dq */
         return;
@@ -200,14 +214,16 @@ static void to_int_lanes(struct gen *g, bool is_signed)
     struct gen_fp_fmt f = { V_SIZE(arg) == 3, false };
     int imm = round_imm(V_X(arg)), fbits = V_INT_FBITS(V_X(arg));
     struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-    int a = r.a, t = f.dbl ? gen_tmp(g) : -1, v = gen_vtmp(g), fz = gen_fp_fz_tmp(g);
+    int a = r.a, t = f.dbl && !has_avx512(g) ? gen_tmp(g) : -1;
+    int v = gen_vtmp(g), fz = gen_fp_fz_tmp(g);
+    bool direct = is_signed || (has_avx512(g) && !fbits);       /* the host saturates */
     uint8_t *small, *large = NULL, *after = NULL;
     struct gen_stub *s;
 
     r.d = gen_vdef(g, g->i);
     gen_clobber_ef(g);
     small = gen_fp_jump_if_small(g, fz, a, -1, f, 0);
-    if (!is_signed || fbits) {
+    if (!direct || fbits) {
         large = jump_if_large(g, f.dbl, is_signed, a);
     }
     if (fbits) {
@@ -221,13 +237,14 @@ static void to_int_lanes(struct gen *g, bool is_signed)
         vround(g, f, v, a, imm | ROUND_QUIET);
         a = v;
     }
-    truncate_lanes(g, f.dbl, t, r.d, a);
+    truncate_lanes(g, f.dbl, is_signed || !direct, t, r.d, a);
     s = gen_fp_slow(g, large ? large : after, r);
     s->from2 = large ? after : NULL;
     s->from3 = small;
-    if (is_signed) {
+    if (direct) {
         uint64_t min = f.dbl ? UINT64_C(1) << 63 : UINT64_C(0x8000000080000000);
-        gen_lit(g, f.dbl ? P38(0x29) : P(0x76), T0, r.d, min, min);
+        uint64_t beyond = is_signed ? min : UINT64_MAX;
+        gen_lit(g, f.dbl ? P38(0x29) : P(0x76), T0, r.d, beyond, beyond);
         after = jump_if_signs(g, f.dbl, T0);
         *(s->from ? &s->from2 : &s->from) = after;
     }
@@ -254,11 +271,15 @@ static void from_int_lanes(struct gen *g, bool is_signed)
     uint32_t arg = p->k >> 16;
     struct gen_fp_fmt f = { V_SIZE(arg) == 3, false };
     struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-    int t = f.dbl ? gen_tmp(g) : -1, fbits = V_INT_FBITS(V_X(arg));
+    int t = f.dbl && !has_avx512(g) ? gen_tmp(g) : -1, fbits = V_INT_FBITS(V_X(arg));
     struct gen_stub *s = NULL;
 
     r.d = gen_vdef(g, g->i);
-    if (f.dbl) {                        /* two times int64 to double */
+    if (f.dbl && has_avx512(g)) {                                       /* vcvt[u]qq2pd */
+        x64_v(&g->c, (is_signed ? 0xe6 : 0x7a) | OP_0F | OP_F3 | OP_EVEX | OP_W, r.d, 0, r.a);
+    } else if (!f.dbl && !is_signed && has_avx512(g)) {
+        x64_v(&g->c, 0x7a | OP_0F | OP_F2 | OP_EVEX, r.d, 0, r.a);      /* vcvtudq2ps */
+    } else if (f.dbl) {                        /* two times int64 to double */
         if (!is_signed) {
             gen_clobber_ef(g);
             s = gen_fp_slow(g, jump_if_signs(g, true, r.a), r);
@@ -293,14 +314,15 @@ void gen_cvt_to_scalar(struct gen *g)
     int a = gen_use(g, p->a), d = gen_vdef(g, g->i), fbits = V_INT_FBITS(V_X(arg));
     struct gen_stub *s = NULL;
 
-    if (is_u64) {
+    if (is_u64 && !has_avx512(g)) {
         gen_clobber_ef(g);
         x64_test_rr(&g->c, true, a, a);
         s = gen_fp_slow(g, x64_jcc(&g->c, CC_S), (struct gen_fp_regs){ T0, -1, -1, d });
         s->a = a;
     }
     x64_v(&g->c, P(0xef), d, d, d);
-    x64_v(&g->c, 0x2a | OP_0F | (f.dbl ? OP_F2 : OP_F3) | x64_w(wide), d, d, a);
+    x64_v(&g->c, (is_u64 && !s ? 0x7b | OP_EVEX : 0x2a) | OP_0F | (f.dbl ? OP_F2 : OP_F3) |
+          x64_w(wide), d, d, a);                                        /* vcvtusi2s[sd] */
     if (fbits) {
         scale(g, f, d, d, -fbits);
     }
@@ -331,6 +353,7 @@ void gen_cvt_from_scalar(struct gen *g)
     int imm = round_imm(V_X(arg)), fbits = V_INT_FBITS(V_X(arg));
     int a = gen_vuse(g, p->a), from = a, d = gen_def(g, g->i), t = gen_vtmp(g);
     int fz = gen_fp_fz_tmp(g);
+    bool direct = !is_signed && !fbits && has_avx512(g);        /* vcvtts[sd]2usi */
     /* A number that is rounded up to 2^32 would look as if it fitted. */
     unsigned bits = wide ? 63 : imm == 3 ? 32 : 31;
     uint8_t *small, *large = NULL, *after = NULL;
@@ -338,7 +361,7 @@ void gen_cvt_from_scalar(struct gen *g)
 
     gen_clobber_ef(g);
     small = gen_fp_jump_if_small(g, fz, a, -1, f, 0);
-    if (!is_signed || fbits) {
+    if ((!is_signed && !direct) || fbits) {
         large = jump_if_beyond(g, f.dbl, is_signed, a, is_signed ? 63 : bits);
     }
     if (fbits) {
@@ -355,8 +378,12 @@ void gen_cvt_from_scalar(struct gen *g)
     s = gen_fp_slow(g, large ? large : after, (struct gen_fp_regs){ a, -1, -1, T0 });
     s->from2 = large ? after : NULL;
     s->from3 = small;
-    x64_v(&g->c, 0x2c | OP_0F | (f.dbl ? OP_F2 : OP_F3) | x64_w(wide || !is_signed), d, 0, from);
-    if (is_signed) {
+    x64_v(&g->c, (direct ? 0x78 | OP_EVEX | x64_w(wide) : 0x2c | x64_w(wide || !is_signed)) |
+          OP_0F | (f.dbl ? OP_F2 : OP_F3), d, 0, from);
+    if (direct) {
+        x64_alu_ri(&g->c, ALU_CMP, wide, d, -1);        /* what is out of range */
+        *(s->from ? &s->from2 : &s->from) = x64_jcc(&g->c, CC_E);
+    } else if (is_signed) {
         x64_alu_ri(&g->c, ALU_CMP, wide, d, 1);         /* overflows for INT_MIN only */
         *(s->from ? &s->from2 : &s->from) = x64_jcc(&g->c, CC_O);
     }
@@ -386,10 +413,10 @@ bool gen_fp_scalar_int(uint64_t k)
     return V_LG(arg) == V_SIZE(arg) && int_native(k & 0xffff, arg, true);
 }
 
-bool gen_cvt_native(unsigned vop, uint32_t arg)
+bool gen_cvt_native(uint32_t host, unsigned vop, uint32_t arg)
 {
     unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
-    bool f16c = __builtin_cpu_supports("f16c");
+    bool f16c = host & GEN_HOST_F16C;
 
     switch (vop) {
     case VOP_frint:

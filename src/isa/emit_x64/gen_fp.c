@@ -546,14 +546,14 @@ static void compare_if(struct gen *g)
 }
 
 /* ---- which ---- */
-bool gen_fp_native(uint64_t k)
+bool gen_fp_native(uint32_t host, uint64_t k)
 {
     unsigned vop = k & 0xffff;
     uint32_t arg = k >> 16;
     unsigned size = V_SIZE(arg), lg = V_LG(arg);
     bool scalar = lg == size;
 
-    if (gen_cvt_native(vop, arg)) {
+    if (gen_cvt_native(host, vop, arg)) {
         return true;
     }
     if (size < 2 || (lg < 3 && !scalar)) {

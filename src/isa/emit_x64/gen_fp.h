@@ -10,7 +10,7 @@
 
 /* Is there a case for the primitive, if FPCR.FZ is 0?  gen_fp_scalar_int(): of VI2F and VF2I.
  * gen_fp_native_fz(): of those, is there one with GEN_FP_FZ? */
-bool gen_fp_native(uint64_t k);
+bool gen_fp_native(uint32_t host, uint64_t k);
 bool gen_fp_native_fz(uint64_t k);
 bool gen_fp_scalar_int(uint64_t k);
 

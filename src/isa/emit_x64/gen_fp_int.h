@@ -51,7 +51,7 @@ void gen_fp_lit(struct gen *g, unsigned o, int d, int a, struct gen_fp_fmt f, ui
                 uint64_t dbl);
 
 /* Conversions and rounding: gen_cvt.c. */
-bool gen_cvt_native(unsigned vop, uint32_t arg);
+bool gen_cvt_native(uint32_t host, unsigned vop, uint32_t arg);
 void gen_cvt(struct gen *g);
 void gen_cvt_to_scalar(struct gen *g);          /* VI2F */
 void gen_cvt_from_scalar(struct gen *g);        /* VF2I */

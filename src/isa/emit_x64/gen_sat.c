@@ -16,7 +16,7 @@ static const uint32_t op_sub[4] = { P(0xf8), P(0xf9), P(0xfa), P(0xfb) };
 static const uint32_t op_eq[4] = { P(0x74), P(0x75), P(0x76), P38(0x29) };
 enum { OP_AND = P(0xdb), OP_ANDN = P(0xdf), OP_OR = P(0xeb), OP_XOR = P(0xef) };
 
-bool gen_sat_native(unsigned vop, uint32_t arg)
+bool gen_sat_native(uint32_t host, unsigned vop, uint32_t arg)
 {
     unsigned size = V_SIZE(arg), lg = V_LG(arg);
 
@@ -31,7 +31,7 @@ bool gen_sat_native(unsigned vop, uint32_t arg)
     case VOP_shsub: case VOP_uhsub:
         return size < 3;
     case VOP_ushl: case VOP_sshl:
-        return size >= 1;
+        return size >= 1 || lg >= 3;
     case GEN_V_SQSHLI: case GEN_V_UQSHLI: case GEN_V_SQSHLUI:
         return true;
     case VOP_sqxtn: case VOP_uqxtn: case VOP_sqxtun:
@@ -43,12 +43,12 @@ bool gen_sat_native(unsigned vop, uint32_t arg)
     case VOP_abs:
         return size == 3;
     case VOP_pmull:
-        return size == 3 && __builtin_cpu_supports("pclmul");
+        return size == 3 && (host & GEN_HOST_PCLMUL);
     case VOP_sha1h: case VOP_sha1su0: case VOP_sha1su1:
         return true;
     case VOP_sha1c: case VOP_sha1p: case VOP_sha1m:
     case VOP_sha256h: case VOP_sha256h2: case VOP_sha256su0: case VOP_sha256su1:
-        return __builtin_cpu_supports("sha");
+        return host & GEN_HOST_SHA;
     default:
         return false;
     }
@@ -85,8 +85,8 @@ static uint64_t min_of(unsigned size)
     return UINT64_C(1) << ((8u << size) - 1);
 }
 
-/* FPSR.QC if any active bit of t is set; destroys t. */
-static void qc_if(struct gen *g, int t, unsigned lg)
+/* Destroys t. */
+void gen_qc_if(struct gen *g, int t, unsigned lg)
 {
     struct gen_stub *s = gen_stub(g, GEN_STUB_QC);
 
@@ -106,7 +106,7 @@ static void saturate_narrow(struct gen *g, unsigned o, unsigned plain, unsigned 
     vv(g, o, d, a, b);
     vv(g, plain, 15, a, b);
     vv(g, OP_XOR, 15, 15, d);
-    qc_if(g, 15, lg);
+    gen_qc_if(g, 15, lg);
 }
 
 /* Signed, 32 and 64 bits: overflow is in the sign of (a ^ r) & (b ^ r), or, subtracting,
@@ -128,7 +128,7 @@ static void saturate_wide(struct gen *g, bool subtract, unsigned size, unsigned 
     }
     with(g, OP_XOR, d, d, size, min_of(size) - 1);
     vi(g, P3A(0x4c), d, 14, d, 15 << 4);                                /* vpblendvb */
-    qc_if(g, 15, lg);
+    gen_qc_if(g, 15, lg);
 }
 
 static void saturate_u32(struct gen *g, bool subtract, unsigned lg, int d, int a, int b)
@@ -145,7 +145,7 @@ static void saturate_u32(struct gen *g, bool subtract, unsigned lg, int d, int a
         vv(g, OP_XOR, 15, 15, d);
         vv(g, OP_OR, d, 14, 15);
     }
-    qc_if(g, 15, lg);
+    gen_qc_if(g, 15, lg);
 }
 
 static void saturating(struct gen *g, unsigned vop, unsigned size, unsigned lg, int d, int a,
@@ -182,7 +182,7 @@ static void negate(struct gen *g, bool is_abs, unsigned size, unsigned lg, int d
     }
     with(g, op_eq[size], 15, a, size, min_of(size));
     vv(g, OP_XOR, d, d, 15);
-    qc_if(g, 15, lg);
+    gen_qc_if(g, 15, lg);
 }
 
 /* The only product that does not fit is that of the most negative number with itself, which
@@ -214,7 +214,7 @@ static void double_multiply(struct gen *g, bool rounds, unsigned size, unsigned 
     }
     with(g, op_eq[size], 15, d, size, min_of(size));
     vv(g, OP_XOR, d, d, 15);
-    qc_if(g, 15, lg);
+    gen_qc_if(g, 15, lg);
 }
 
 static void narrow(struct gen *g, unsigned vop, unsigned size, int d, int a)
@@ -231,7 +231,7 @@ static void narrow(struct gen *g, unsigned vop, unsigned size, int d, int a)
         vv(g, P38(extend[size] + (vop == VOP_sqxtn ? 0 : 0x10)), 15, 0, d);
     }
     vv(g, OP_XOR, 15, 15, a);
-    qc_if(g, 15, 4);
+    gen_qc_if(g, 15, 4);
 }
 
 /* ---- halving ---- */
@@ -327,7 +327,7 @@ static void shift_saturating(struct gen *g, unsigned vop, uint32_t arg, int d, i
     if (lg < 4) {
         gen_keep_low(g, d, d, 1u << lg);
     }
-    qc_if(g, 14, lg);
+    gen_qc_if(g, 14, lg);
 }
 
 /* ---- shifts by register: by the low byte, signed ---- */
@@ -379,8 +379,65 @@ static void shift_halfwords(struct gen *g, bool is_signed, int d, int a, int b)
     vv(g, P38(0x2b), d, half, d);                                       /* vpackusdw */
 }
 
+/* d = the high (or low) bytes of the products of bytes, without sign; `t` is scratch, may be a. */
+static void multiply_bytes(struct gen *g, bool high, int d, int a, int b, int t)
+{
+    const uint64_t even = UINT64_C(0x00ff00ff00ff00ff);
+
+    gen_lit(g, OP_AND, d, a, even, even);
+    gen_lit(g, OP_AND, 15, b, even, even);
+    vv(g, P(0xd5), d, d, 15);                                           /* vpmullw */
+    shift(g, 1, 2, t, a, 8);
+    shift(g, 1, 2, 15, b, 8);
+    vv(g, P(0xd5), t, t, 15);
+    if (high) {
+        shift(g, 1, 2, d, d, 8);
+        gen_lit(g, OP_AND, t, t, ~even, ~even);
+    } else {
+        gen_lit(g, OP_AND, d, d, even, even);
+        shift(g, 1, 6, t, t, 8);
+    }
+    vv(g, OP_OR, d, d, t);
+}
+
+/* t = 2^n in each byte by the table, whose index is b; 0 for indexes of 16 and more. */
+static void power(struct gen *g, int t, int b, uint64_t lo, uint64_t hi)
+{
+    with(g, P(0xdc), 15, b, 0, 0x70);                                   /* vpaddusb: bit 7 */
+    gen_vconst(g, t, lo, hi);
+    vv(g, P38(0x00), t, t, 15);                                         /* vpshufb */
+}
+
+/* To the left by a product with 2^n; to the right by n as the high half of one with 2^(8 - n), of
+ * which a negative number is the complement of its complement. */
+static void shift_bytes(struct gen *g, bool is_signed, int d, int a, int b)
+{
+    int left = gen_vtmp(g), t = gen_vtmp(g), sign = is_signed ? gen_vtmp(g) : -1;
+
+    power(g, t, b, UINT64_C(0x8040201008040201), 0);
+    multiply_bytes(g, false, left, a, t, 14);
+    vv(g, OP_XOR, 14, 14, 14);
+    vv(g, P(0xf8), 14, 14, b);
+    power(g, t, 14, UINT64_C(0x0204081020408000), 1);
+    if (!is_signed) {
+        multiply_bytes(g, true, d, a, t, 14);
+        vv(g, OP_OR, d, d, left);
+        return;
+    }
+    vv(g, OP_XOR, sign, sign, sign);
+    vv(g, P(0x64), sign, sign, a);                                      /* 0 > a */
+    vv(g, OP_XOR, 14, a, sign);
+    multiply_bytes(g, true, d, 14, t, 14);
+    vv(g, OP_XOR, d, d, sign);
+    vi(g, P3A(0x4c), d, left, d, b << 4);                               /* vpblendvb: negative */
+}
+
 static void shift_by(struct gen *g, bool is_signed, unsigned size, int d, int a, int b)
 {
+    if (size == 0) {
+        shift_bytes(g, is_signed, d, a, b);
+        return;
+    }
     if (size == 1) {
         shift_halfwords(g, is_signed, d, a, b);
         return;

@@ -11,7 +11,7 @@
 #define P38(op) ((op) | OP_0F38 | OP_66)
 #define P3A(op) ((op) | OP_0F3A | OP_66)
 
-bool gen_simd_native(unsigned vop, uint32_t arg)
+bool gen_simd_native(uint32_t host, unsigned vop, uint32_t arg)
 {
     unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
 
@@ -55,7 +55,7 @@ bool gen_simd_native(unsigned vop, uint32_t arg)
     case GEN_V_BLEND: case GEN_V_INSERT: case GEN_V_PAIRS: case GEN_V_SHUFFLE:
         return true;
     case VOP_aese: case VOP_aesd: case VOP_aesmc: case VOP_aesimc:
-        return __builtin_cpu_supports("aes");
+        return host & GEN_HOST_AES;
     default:
         return false;
     }

@@ -183,18 +183,18 @@ static uint32_t simple2_opcode(unsigned vop, unsigned size, bool *swap)
 }
 
 /* k: primitive in bits 15:0, argument above. */
-bool gen_vec_native(uint64_t k)
+bool gen_vec_native(uint32_t host, uint64_t k)
 {
     unsigned vop = k & 0xffff;
     uint32_t arg = k >> 16;
     unsigned size = V_SIZE(arg), lg = V_LG(arg);
     bool swap;
 
-    if (gen_fp_native(k)) {
+    if (gen_fp_native(host, k)) {
         return true;
     }
-    if (gen_simd_native(vop, arg) || gen_sat_native(vop, arg) ||
-        simple2_opcode(vop, size, &swap)) {
+    if (gen_avx512_native(host, vop, arg) || gen_simd_native(host, vop, arg) ||
+        gen_sat_native(host, vop, arg) || simple2_opcode(vop, size, &swap)) {
         return true;
     }
     if (lg < 3) {
@@ -284,17 +284,21 @@ static void lower(struct gen *g)
     unsigned size = V_SIZE(arg), lg = V_LG(arg), x = V_X(arg);
     int a = p->a ? gen_vuse(g, p->a) : -1, b = p->b ? gen_vuse(g, p->b) : -1;
     int c = p->c ? gen_vuse(g, p->c) : -1, d;
-    bool swap = false, zero_above = false;
+    bool swap = false, zero_above = false, is_512, is_simd, is_sat;
     struct x64 *as = &g->c;
 
-    o = gen_simd_native(vop, arg) || gen_sat_native(vop, arg) ? 0
-                                                              : simple2_opcode(vop, size, &swap);
+    is_512 = gen_avx512_native(g->guest->host, vop, arg);
+    is_simd = !is_512 && gen_simd_native(g->guest->host, vop, arg);
+    is_sat = !is_512 && !is_simd && gen_sat_native(g->guest->host, vop, arg);
+    o = is_512 || is_simd || is_sat ? 0 : simple2_opcode(vop, size, &swap);
     d = o ? gen_vdef_one(g, g->i) : gen_vdef(g, g->i);
     if (o) {
         x64_v(as, o, d, swap ? b : a, swap ? a : b);
-    } else if (gen_simd_native(vop, arg)) {
+    } else if (is_512) {
+        zero_above = gen_avx512(g, vop, arg, d, a, b, c);
+    } else if (is_simd) {
         zero_above = gen_simd(g, vop, arg, d, a, b, c);
-    } else if (gen_sat_native(vop, arg)) {
+    } else if (is_sat) {
         gen_sat(g, vop, arg, d, a, b, c);
     } else {
         switch (vop) {
@@ -370,7 +374,7 @@ void gen_vec(struct gen *g)
         vlow(g);
         break;
     case IR_V1: case IR_V2: case IR_V3:
-        if (gen_fp_native(p->k)) {
+        if (gen_fp_native(g->guest->host, p->k)) {
             gen_fp(g);
         } else {
             lower(g);

@@ -369,7 +369,7 @@ static void test_moved(uint64_t seed)
         unsigned first = prng_below(&p, 1024);
         struct a64_block b = { .code = page, .first = first, .insn_max = 1 + prng_below(&p, 30),
                                .mode = prng_below(&p, A64_MODES), .model = model,
-                               .words = &v.words };
+                               .words = &v.words, .host = ja->guest.host };
         struct jit_image m;
         struct jit_block *one, *two;
         uint32_t id = cb->block_n;

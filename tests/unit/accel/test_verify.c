@@ -6,6 +6,7 @@
 #include "base/strbuf.h"
 #include "isa/a64/model.h"
 #include "isa/a64/translate.h"
+#include "isa/emit_x64/host.h"
 #include "isa/ir/ir_print.h"
 #include "isa/ir/ir_verify.h"
 
@@ -69,6 +70,7 @@ static void test_random(uint64_t blocks, uint64_t seed)
         struct a64_block b = {
             .code = page, .first = prng_below(&p, 1000), .words = &words,
             .mode = prng_below(&p, A64_MODES), .model = a64_model_find(models[n % 3]),
+            .host = n % 2 ? gen_host() : 0,
             .insn_max = is_region ? 400 : 1 + prng_below(&p, 40),
         };
         for (unsigned i = b.first > 40 ? b.first - 40 : 0; i < 1024 && i < b.first + 60; i++) {
