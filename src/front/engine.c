@@ -4,6 +4,7 @@
 #include "accel/emu/emu.h"
 #ifdef HAVE_JIT
 #include "accel/jit/jit.h"
+#include "isa/emit_x64/host.h"
 #endif
 #include "base/base.h"
 #include "base/err.h"
@@ -63,7 +64,7 @@ static bool jit_options_read(struct jit_options *o, const struct opts *a, struct
     }
     o->opt_none = !strcmp(opts_str(a, "opt", "full"), "none");
     o->hot_runs = !strcmp(opts_str(a, "opt", "full"), "tier1") ? JIT_NEVER_HOT : 0;
-    o->no_avx512 = !strcmp(opts_str(a, "avx512", "on"), "off");
+    o->host_without = strcmp(opts_str(a, "avx512", "on"), "off") ? 0 : GEN_HOST_AVX512_ALL;
     o->cache_dir = opts_str(a, "cache", NULL);
     if (!opts_u64(a, "tb-size", 0, 2, 1024, &mib, e) ||
         !opts_u64(a, "max-regions", 0, 0, UINT64_MAX, &o->regions_max, e) ||

@@ -59,9 +59,7 @@ struct jit *jit_new(const struct jit_options *o, struct err *e)
     }
     jit->opt.cache_mib = MIN(MAX(jit->opt.cache_mib, CACHE_MIB_MIN), 1024);
     a64_gen_guest(&jit->guest);
-    if (jit->opt.no_avx512) {
-        jit->guest.host &= ~(uint32_t)GEN_HOST_AVX512_ALL;
-    }
+    jit->guest.host &= ~jit->opt.host_without;
     c = jit_cache_new(jit, e);
     if (!c) {
         free(jit);

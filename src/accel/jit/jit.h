@@ -31,7 +31,7 @@ struct jit_options {
     uint64_t regions_max;       /* so many translations, interpret the rest; 0 = no limit */
     const char *cache_dir;      /* translations are kept there (persist.h); NULL = nowhere */
     unsigned hot_runs;          /* turns of a loop before it becomes a region; 0 = default */
-    bool no_avx512;             /* as on a host without it */
+    uint32_t host_without;      /* of enum gen_host: as on a host without them */
     bool regions_sync;          /* make regions at once, not on a thread: for tests */
 };
 
