@@ -36,25 +36,22 @@ static uint8_t *round_ties_away(struct gen *g, struct gen_fp_fmt f, int d, int a
     unsigned pd = f.dbl ? OP_66 : 0;
     uint8_t *from;
 
-    gen_lit(g, 0x54 | OP_0F | pd, T0, a, abs_mask[f.dbl], abs_mask[f.dbl]);
-    gen_fp_lit(g, 0x28 | OP_0F, T1, 0, f, 0x4b000000, UINT64_C(0x4330000000000000));
+    gen_lit(g, 0x54 | OP_0F | pd, T1, a, abs_mask[f.dbl], abs_mask[f.dbl]);
+    gen_fp_lit(g, 0x28 | OP_0F, T0, 0, f, 0x4b000000, UINT64_C(0x4330000000000000));
     if (f.scalar) {
-        x64_v(&g->c, 0x2e | OP_0F | pd, T1, 0, T0);
+        x64_v(&g->c, 0x2e | OP_0F | pd, T0, 0, T1);
         from = x64_jcc(&g->c, CC_BE);
     } else {
-        x64_vi(&g->c, 0xc2 | OP_0F | pd, T1, T0, T1, 0x15);             /* NLT_UQ */
-        x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T1);
-        x64_test_rr(&g->c, false, RAX, RAX);
-        from = x64_jcc(&g->c, CC_NE);
+        from = gen_fp_jump_if(g, f.dbl, CMP_NLT_UQ, T1, T0, 0);
     }
-    vround(g, f, d, T0, 3 | ROUND_QUIET);
-    x64_v(&g->c, form(f, 0x5c), T0, T0, d);
-    gen_fp_lit(g, 0x28 | OP_0F, T1, 0, f, 0x3f000000, UINT64_C(0x3fe0000000000000));
-    x64_vi(&g->c, form(f, 0xc2), T0, T0, T1, 0x1d);                     /* GE_OQ: half or more */
-    gen_fp_lit(g, P(0xdb), T0, T0, f, 0x3f800000, UINT64_C(0x3ff0000000000000));
-    x64_v(&g->c, form(f, 0x58), d, d, T0);
-    gen_lit(g, P(0xdb), T0, a, sign_mask[f.dbl], sign_mask[f.dbl]);
-    x64_v(&g->c, P(0xeb), d, d, T0);
+    vround(g, f, d, T1, 3 | ROUND_QUIET);
+    x64_v(&g->c, form(f, 0x5c), T1, T1, d);
+    gen_fp_lit(g, 0x28 | OP_0F, T0, 0, f, 0x3f000000, UINT64_C(0x3fe0000000000000));
+    x64_vi(&g->c, form(f, 0xc2), T1, T1, T0, 0x1d);                     /* GE_OQ: half or more */
+    gen_fp_lit(g, P(0xdb), T1, T1, f, 0x3f800000, UINT64_C(0x3ff0000000000000));
+    x64_v(&g->c, form(f, 0x58), d, d, T1);
+    gen_lit(g, P(0xdb), T1, a, sign_mask[f.dbl], sign_mask[f.dbl]);
+    x64_v(&g->c, P(0xeb), d, d, T1);
     return from;
 }
 
@@ -180,11 +177,6 @@ static uint8_t *jump_if_large(struct gen *g, bool dbl, bool is_signed, int a)
     return jump_if_signs(g, dbl, T0);
 }
 
-static bool has_avx512(const struct gen *g)
-{
-    return g->guest->host & GEN_HOST_AVX512;
-}
-
 /* Without sign only by AVX-512: all ones for what is out of range. */
 static void truncate_lanes(struct gen *g, bool dbl, bool is_signed, int t, int d, int a)
 {
@@ -192,7 +184,7 @@ static void truncate_lanes(struct gen *g, bool dbl, bool is_signed, int t, int d
         x64_v(&g->c, 0x78 | OP_0F | OP_EVEX | (dbl ? OP_66 | OP_W : 0), d, 0, a);
         return;
     }
-    if (dbl && has_avx512(g)) {
+    if (dbl && gen_has_avx512(g)) {
         x64_v(&g->c, P(0x7a) | OP_EVEX | OP_W, d, 0, a);                /* vcvttpd2qq */
         return;
     }
@@ -214,9 +206,9 @@ static void to_int_lanes(struct gen *g, bool is_signed)
     struct gen_fp_fmt f = { V_SIZE(arg) == 3, false };
     int imm = round_imm(V_X(arg)), fbits = V_INT_FBITS(V_X(arg));
     struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-    int a = r.a, t = f.dbl && !has_avx512(g) ? gen_tmp(g) : -1;
+    int a = r.a, t = f.dbl && !gen_has_avx512(g) ? gen_tmp(g) : -1;
     int v = gen_vtmp(g), fz = gen_fp_fz_tmp(g);
-    bool direct = is_signed || (has_avx512(g) && !fbits);       /* the host saturates */
+    bool direct = is_signed || (gen_has_avx512(g) && !fbits);       /* the host saturates */
     uint8_t *small, *large = NULL, *after = NULL;
     struct gen_stub *s;
 
@@ -271,13 +263,13 @@ static void from_int_lanes(struct gen *g, bool is_signed)
     uint32_t arg = p->k >> 16;
     struct gen_fp_fmt f = { V_SIZE(arg) == 3, false };
     struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
-    int t = f.dbl && !has_avx512(g) ? gen_tmp(g) : -1, fbits = V_INT_FBITS(V_X(arg));
+    int t = f.dbl && !gen_has_avx512(g) ? gen_tmp(g) : -1, fbits = V_INT_FBITS(V_X(arg));
     struct gen_stub *s = NULL;
 
     r.d = gen_vdef(g, g->i);
-    if (f.dbl && has_avx512(g)) {                                       /* vcvt[u]qq2pd */
+    if (f.dbl && gen_has_avx512(g)) {                                       /* vcvt[u]qq2pd */
         x64_v(&g->c, (is_signed ? 0xe6 : 0x7a) | OP_0F | OP_F3 | OP_EVEX | OP_W, r.d, 0, r.a);
-    } else if (!f.dbl && !is_signed && has_avx512(g)) {
+    } else if (!f.dbl && !is_signed && gen_has_avx512(g)) {
         x64_v(&g->c, 0x7a | OP_0F | OP_F2 | OP_EVEX, r.d, 0, r.a);      /* vcvtudq2ps */
     } else if (f.dbl) {                        /* two times int64 to double */
         if (!is_signed) {
@@ -314,7 +306,7 @@ void gen_cvt_to_scalar(struct gen *g)
     int a = gen_use(g, p->a), d = gen_vdef(g, g->i), fbits = V_INT_FBITS(V_X(arg));
     struct gen_stub *s = NULL;
 
-    if (is_u64 && !has_avx512(g)) {
+    if (is_u64 && !gen_has_avx512(g)) {
         gen_clobber_ef(g);
         x64_test_rr(&g->c, true, a, a);
         s = gen_fp_slow(g, x64_jcc(&g->c, CC_S), (struct gen_fp_regs){ T0, -1, -1, d });
@@ -353,7 +345,7 @@ void gen_cvt_from_scalar(struct gen *g)
     int imm = round_imm(V_X(arg)), fbits = V_INT_FBITS(V_X(arg));
     int a = gen_vuse(g, p->a), from = a, d = gen_def(g, g->i), t = gen_vtmp(g);
     int fz = gen_fp_fz_tmp(g);
-    bool direct = !is_signed && !fbits && has_avx512(g);        /* vcvtts[sd]2usi */
+    bool direct = !is_signed && !fbits && gen_has_avx512(g);        /* vcvtts[sd]2usi */
     /* A number that is rounded up to 2^32 would look as if it fitted. */
     unsigned bits = wide ? 63 : imm == 3 ? 32 : 31;
     uint8_t *small, *large = NULL, *after = NULL;

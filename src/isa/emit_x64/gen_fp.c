@@ -166,6 +166,28 @@ static const uint64_t min_normal[2] = {
     UINT64_C(0x0080000000800000), UINT64_C(0x0010000000000000),
 };
 
+uint8_t *gen_fp_jump_if(struct gen *g, bool dbl, unsigned predicate, int a, int b, uint64_t k)
+{
+    bool avx512 = gen_has_avx512(g);
+    unsigned o = 0xc2 | OP_0F | (dbl ? OP_66 : 0), t = avx512 ? K1 : T0;
+
+    if (avx512) {
+        o |= OP_EVEX | x64_w(dbl);
+    }
+    if (b < 0) {
+        gen_lit_i(g, o, t, a, k, k, predicate);
+    } else {
+        x64_vi(&g->c, o, t, a, b, predicate);
+    }
+    if (avx512) {
+        x64_v(&g->c, P(0x98), K1, 0, K1);                               /* kortestb */
+    } else {
+        x64_v(&g->c, 0x50 | OP_0F | (dbl ? OP_66 : 0), RAX, 0, T0);     /* vmovmskps */
+        x64_test_rr(&g->c, false, RAX, RAX);
+    }
+    return x64_jcc(&g->c, CC_NE);
+}
+
 /* Jumps if a lane of `d` is NaN, or, `tiny`, the smallest normal number. */
 uint8_t *gen_fp_jump_if_odd(struct gen *g, int d, struct gen_fp_fmt f, bool tiny)
 {
@@ -182,15 +204,8 @@ uint8_t *gen_fp_jump_if_odd(struct gen *g, int d, struct gen_fp_fmt f, bool tiny
         x64_v(&g->c, 0x2e | OP_0F | pd, d, 0, d);                                   /* vucomiss */
         return x64_jcc(&g->c, CC_P);
     }
-    if (tiny) {
-        gen_lit_i(g, 0xc2 | OP_0F | pd, T0, T0, min_normal[f.dbl], min_normal[f.dbl],
-                  8);                                                               /* EQ_UQ */
-    } else {
-        x64_vi(&g->c, 0xc2 | OP_0F | pd, T0, d, d, 3);                              /* UNORD_Q */
-    }
-    x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T0);                                    /* vmovmskps */
-    x64_test_rr(&g->c, false, RAX, RAX);
-    return x64_jcc(&g->c, CC_NE);
+    return tiny ? gen_fp_jump_if(g, f.dbl, CMP_EQ_UQ, T0, -1, min_normal[f.dbl])
+                : gen_fp_jump_if(g, f.dbl, CMP_UNORD_Q, d, d, 0);
 }
 
 /* Jumps if a lane of a or b is so large that their product could overflow, or is NaN: infinity
@@ -250,6 +265,15 @@ uint8_t *gen_fp_jump_if_small(struct gen *g, int t, int a, int b, struct gen_fp_
 {
     if (t < 0) {
         return NULL;
+    }
+    if (!n && gen_has_avx512(g)) {                                      /* vfpclassps: denormal */
+        unsigned o = P3A(f.scalar ? 0x67 : 0x66) | OP_EVEX | x64_w(f.dbl);
+        x64_vi(&g->c, o, K1, 0, a, 0x20);
+        if (b >= 0 && b != a) {
+            x64_vi(&g->c, o, K2, 0, b, 0x20);
+        }
+        x64_v(&g->c, P(0x98), b >= 0 && b != a ? K2 : K1, 0, K1);       /* kortestb */
+        return x64_jcc(&g->c, CC_NE);
     }
     fz_limit(g, f, t, n);
     small_lanes(g, f, T0, a, t);
@@ -339,10 +363,7 @@ static void extremum(struct gen *g, unsigned o)
         x64_v(&g->c, 0x2e | OP_0F | pd, r.a, 0, r.b);
         s->from2 = x64_jcc(&g->c, CC_P);
     } else {
-        x64_vi(&g->c, 0xc2 | OP_0F | pd, T0, r.a, r.b, 3);
-        x64_v(&g->c, 0x50 | OP_0F | pd, RAX, 0, T0);
-        x64_test_rr(&g->c, false, RAX, RAX);
-        s->from2 = x64_jcc(&g->c, CC_NE);
+        s->from2 = gen_fp_jump_if(g, f.dbl, CMP_UNORD_Q, r.a, r.b, 0);
     }
     x64_v(&g->c, form(f, o), T0, r.a, r.b);
     x64_v(&g->c, form(f, o), T1, r.b, r.a);

@@ -8,7 +8,7 @@
 #define P38(op) ((op) | OP_0F38 | OP_66)
 #define P3A(op) ((op) | OP_0F3A | OP_66)
 
-enum { T0 = 15, T1 = 14 };      /* scratch */
+enum { T0 = 15, T1 = 14, K1 = 1, K2 = 2 };      /* scratch */
 
 struct gen_fp_regs {
     int a, b, c, d;             /* -1 = none */
@@ -36,6 +36,15 @@ static inline unsigned form(struct gen_fp_fmt f, unsigned o)
 
 static const uint64_t abs_mask[2] = { UINT64_C(0x7fffffff7fffffff), UINT64_C(0x7fffffffffffffff) };
 
+static inline bool gen_has_avx512(const struct gen *g)
+{
+    return g->guest->host & GEN_HOST_AVX512;
+}
+
+enum { CMP_UNORD_Q = 3, CMP_EQ_UQ = 8, CMP_NLT_UQ = 0x15 };
+
+/* Jumps if the comparison (of VCMPPS) holds in a lane; b = -1: with k in each. */
+uint8_t *gen_fp_jump_if(struct gen *g, bool dbl, unsigned predicate, int a, int b, uint64_t k);
 /* The slow way, to be taken by the jump whose displacement is `from`, comes back here. */
 struct gen_stub *gen_fp_slow(struct gen *g, uint8_t *from, struct gen_fp_regs r);
 /* With GEN_FP_FZ: jumps if a lane of a or b (-1 = none) is not zero, but less than 2^-n, or with
