@@ -293,8 +293,11 @@ const uint8_t *jit_helper_end(struct a64_cpu *cpu, uint32_t what)
 
 static void negate(union a64_vreg *v, const union a64_vreg *from, uint32_t arg)
 {
+    static const uint64_t signs[] = {
+        0, UINT64_C(0x8000800080008000), UINT64_C(0x8000000080000000), UINT64_C(1) << 63,
+    };
     unsigned bits = 8u << V_SIZE(arg);
-    uint64_t sign = V_SIZE(arg) == 3 ? fp_sign_bit(FP_D) : UINT64_C(0x8000000080000000);
+    uint64_t sign = signs[V_SIZE(arg)];
 
     v->d[0] = from->d[0] ^ (V_LANES(arg) == 1 ? UINT64_C(1) << (bits - 1) : sign);
     v->d[1] = from->d[1] ^ sign;

@@ -27,8 +27,11 @@ static inline ir_ref fp_emit(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref c)
 static inline bool fp_is_neg(env *e, uint32_t arg, ir_ref *v)
 {
     const struct ir_op *p = &e->ir->op[*v], *k;
-    uint64_t sign = V_SIZE(arg) == 3 ? fp_sign_bit(FP_D) :
-                    V_LG(arg) == 2 ? fp_sign_bit(FP_S) : UINT64_C(0x8000000080000000);
+    static const uint64_t signs[] = {
+        0, UINT64_C(0x8000800080008000), UINT64_C(0x8000000080000000), UINT64_C(1) << 63,
+    };
+    bool scalar = V_LG(arg) == V_SIZE(arg);
+    uint64_t sign = scalar ? fp_sign_bit(V_SIZE(arg)) : signs[V_SIZE(arg)];
 
     if (p->op != IR_V2 || (p->k & 0xffff) != VOP_eor || e->ir->op[p->b].op != IR_VCONST ||
         V_LG(p->k >> 16) != V_LG(arg)) {
@@ -65,12 +68,13 @@ static inline ir_ref fp_fmla(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref c)
 static inline ir_ref fp_scalar(env *e, uint64_t k, ir_ref a, ir_ref b)
 {
     unsigned vop = k & 0xffff, bytes = 1u << V_LG(k >> 16);
-    bool commutes = vop == VOP_fadd || vop == VOP_fmul;
+    bool half = bytes == 2, commutes = (vop == VOP_fadd || vop == VOP_fmul) && !half;
 
     if (!(commutes && gen_vec_bytes(e->ir, b) <= bytes)) {
         a = v_low(e, a, bytes);
     }
-    if (vop == VOP_fmax || vop == VOP_fmin || vop == VOP_fmaxnm || vop == VOP_fminnm) {
+    if (vop == VOP_fmax || vop == VOP_fmin || vop == VOP_fmaxnm || vop == VOP_fminnm ||
+        (half && b && !(e->b->host & GEN_HOST_AVX512_FP16))) {
         b = v_low(e, b, bytes);
     }
     return fp_emit(e, k, a, b, 0);
@@ -141,7 +145,7 @@ static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref
         return fp_scalar(e, k, a, b);
     }
     if (two_singles && vop == VOP_fdiv) {
-        k = vop | (uint64_t)V_ARG(2, 4, 0) << 16 | fz;
+        k = vop | (uint64_t)V_ARG(V_SIZE(arg), 4, 0) << 16 | fz;
         return v_low(e, fp_emit(e, k, fp_twice(e, a), fp_twice(e, b), 0), 8);
     }
     if (two_singles && vop != VOP_fcvtn) {
@@ -160,8 +164,14 @@ static inline bool v_fccmp(env *e, uint32_t arg, unsigned cc, vec n, vec m, unsi
 {
     ir_ref r;
 
-    if (V_SIZE(arg) < 2 || !(e->b->mode & A64_MODE_FP_PLAIN)) {
+    bool f16c = e->b->host & (GEN_HOST_F16C | GEN_HOST_AVX512_FP16);
+
+    if ((V_SIZE(arg) < 2 && !f16c) || !(e->b->mode & A64_MODE_FP_PLAIN)) {
         return false;
+    }
+    if (V_SIZE(arg) == 1) {             /* all of it is converted */
+        n.r = v_low(e, n.r, 2);
+        m.r = v_low(e, m.r, 2);
     }
     r = ir_flagop(e->ir, cc >= 14 ? IR_VFCMP : IR_VFCCMP, true, n.r, m.r);
     e->ir->op[r].cc = cc;

@@ -441,8 +441,14 @@ static bool wants_swap(const struct gen *g)
     return false;
 }
 
-static void ucomis(struct gen *g, int a, int b, bool dbl, bool signal)
+static void ucomis(struct gen *g, int a, int b, uint32_t arg)
 {
+    bool dbl = V_SIZE(arg) == 3, signal = V_X(arg);
+
+    if (V_SIZE(arg) == 1) {
+        gen_half_ucomis(g, a, b, signal);
+        return;
+    }
     x64_v(&g->c, (signal ? 0x2f : 0x2e) | OP_0F | (dbl ? OP_66 : 0), a, 0, b);
 }
 
@@ -480,7 +486,7 @@ static void compare(struct gen *g)
         flush_operands(g, &a, &b, (struct gen_fp_fmt){ V_SIZE(arg) == 3, true });
     }
     gen_clobber_ef(g);
-    ucomis(g, swap ? b : a, swap ? a : b, V_SIZE(arg) == 3, V_X(arg));
+    ucomis(g, swap ? b : a, swap ? a : b, arg);
     g->ef = g->i;
     g->ef_inv = false;
     g->ef_fp = swap ? 2 : 1;
@@ -551,7 +557,7 @@ static void compare_if(struct gen *g)
         gen_flags_sync(g, p->f);
     }
     other = x64_jcc8(&g->c, gen_cc(g, p->f, p->cc) ^ 1);
-    ucomis(g, a, b, V_SIZE(arg) == 3, V_X(arg));
+    ucomis(g, a, b, arg);
     g->ef_fp = 1;
     gen_fp_flags_store(g);
     end = x64_jmp8(&g->c);
@@ -574,7 +580,7 @@ bool gen_fp_native(uint32_t host, uint64_t k)
     unsigned size = V_SIZE(arg), lg = V_LG(arg);
     bool scalar = lg == size;
 
-    if (gen_cvt_native(host, vop, arg)) {
+    if (gen_cvt_native(host, vop, arg) || gen_half_native(host, vop, arg)) {
         return true;
     }
     if (size < 2 || (lg < 3 && !scalar)) {
@@ -593,14 +599,19 @@ bool gen_fp_native(uint32_t host, uint64_t k)
 
 bool gen_fp_native_fz(uint64_t k)
 {
+    if (V_SIZE(k >> 16) < 2) {          /* half precision has other flushes */
+        return false;
+    }
     switch (k & 0xffff) {
     case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fsqrt: case VOP_fmla:
     case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
     case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
     case VOP_scvtf: case VOP_ucvtf: case VOP_fcvts: case VOP_fcvtu: case VOP_frint:
         return true;
-    case VOP_fcvt: case VOP_fcvtl: case VOP_fcvtn:      /* half precision has other flushes */
-        return V_SIZE(k >> 16) >= 2 && ((k & 0xffff) != VOP_fcvt || V_X(k >> 16 & UINT32_MAX) >= 2);
+    case VOP_fcvtl: case VOP_fcvtn:
+        return true;
+    case VOP_fcvt:
+        return V_X(k >> 16 & UINT32_MAX) >= 2;
     default:
         return false;
     }
@@ -608,6 +619,10 @@ bool gen_fp_native_fz(uint64_t k)
 
 static void primitive(struct gen *g)
 {
+    if (gen_half_native(g->guest->host, op(g)->k & 0x3fff, op(g)->k >> 16)) {
+        gen_half(g);
+        return;
+    }
     switch (op(g)->k & 0x3fff) {
     case VOP_fadd: arithmetic(g, 0x58, false); break;
     case VOP_fsub: arithmetic(g, 0x5c, false); break;

@@ -59,6 +59,11 @@ uint8_t *gen_fp_jump_if_odd(struct gen *g, int d, struct gen_fp_fmt f, bool tiny
 void gen_fp_lit(struct gen *g, unsigned o, int d, int a, struct gen_fp_fmt f, uint32_t single,
                 uint64_t dbl);
 
+/* Half precision: gen_half.c.  ucomis: sets EFLAGS as UCOMISS, of scalars with zeroes above. */
+bool gen_half_native(uint32_t host, unsigned vop, uint32_t arg);
+void gen_half(struct gen *g);
+void gen_half_ucomis(struct gen *g, int a, int b, bool signal);
+
 /* Conversions and rounding: gen_cvt.c. */
 bool gen_cvt_native(uint32_t host, unsigned vop, uint32_t arg);
 void gen_cvt(struct gen *g);
