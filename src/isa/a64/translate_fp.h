@@ -144,9 +144,9 @@ static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref
     if (scalar) {
         return fp_scalar(e, k, a, b);
     }
-    if (two_singles && vop == VOP_fdiv) {
+    if (two_singles && (vop == VOP_fdiv || vop == VOP_frecpe || vop == VOP_frsqrte)) {
         k = vop | (uint64_t)V_ARG(V_SIZE(arg), 4, 0) << 16 | fz;
-        return v_low(e, fp_emit(e, k, fp_twice(e, a), fp_twice(e, b), 0), 8);
+        return v_low(e, fp_emit(e, k, fp_twice(e, a), b ? fp_twice(e, b) : 0, 0), 8);
     }
     if (two_singles && vop != VOP_fcvtn) {
         a = v_low(e, a, 8);

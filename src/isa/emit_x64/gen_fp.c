@@ -593,7 +593,8 @@ bool gen_fp_native(uint32_t host, uint64_t k)
     case VOP_fmulx: case VOP_frecps: case VOP_frsqrts:
         return true;
     default:
-        return false;
+        return gen_estimate_native(vop, arg) ||
+               (lg == 3 && gen_estimate_native(vop, arg + V_ARG(0, 1, 0)));
     }
 }
 
@@ -607,6 +608,7 @@ bool gen_fp_native_fz(uint64_t k)
     case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
     case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
     case VOP_scvtf: case VOP_ucvtf: case VOP_fcvts: case VOP_fcvtu: case VOP_frint:
+    case VOP_frecpe: case VOP_frsqrte:
         return true;
     case VOP_fcvtl: case VOP_fcvtn:
         return true;
@@ -638,6 +640,7 @@ static void primitive(struct gen *g)
     case VOP_fmulx: multiply_extended(g); break;
     case VOP_frecps: step(g, false); break;
     case VOP_frsqrts: step(g, true); break;
+    case VOP_frecpe: case VOP_frsqrte: gen_estimate(g); break;
     default: gen_cvt(g);
     }
 }

@@ -64,6 +64,10 @@ bool gen_half_native(uint32_t host, unsigned vop, uint32_t arg);
 void gen_half(struct gen *g);
 void gen_half_ucomis(struct gen *g, int a, int b, bool signal);
 
+/* Estimates: gen_estimate.c; of two singles as of four. */
+bool gen_estimate_native(unsigned vop, uint32_t arg);
+void gen_estimate(struct gen *g);
+
 /* Conversions and rounding: gen_cvt.c. */
 bool gen_cvt_native(uint32_t host, unsigned vop, uint32_t arg);
 void gen_cvt(struct gen *g);
