@@ -104,6 +104,8 @@ static inline ir_ref fp_rounded_away(env *e, uint32_t arg, ir_ref a)
     return 0;
 }
 
+#define FP_HALF_TO_SINGLE (VOP_fcvt | (uint64_t)V_ARG(1, 1, 2) << 16)
+
 /* 0: by a call. */
 static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref c)
 {
@@ -119,6 +121,11 @@ static inline ir_ref fp_primitive(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref
             return 0;
         }
         fz = GEN_FP_FZ;
+    }
+    if ((vop == VOP_fcvts || vop == VOP_fcvtu) && !fz && V_SIZE(arg) == 1 && int_lg >= 2 &&
+        gen_fp_native(e->b->host, FP_HALF_TO_SINGLE)) {
+        r = fp_scalar(e, FP_HALF_TO_SINGLE, a, 0);      /* exact */
+        return fp_primitive(e, vop | (uint64_t)V_ARG(2, 2, V_X(arg)) << 16, r, 0, 0);
     }
     if ((vop == VOP_scvtf || vop == VOP_ucvtf) && gen_fp_scalar_int(k)) {
         val v = v_to_val(e, 4u << (int_lg == 3), 0, (vec){ a });

@@ -13,6 +13,8 @@
  * NaNs and tiny results go the slow way as in gen_fp.c. */
 #include "isa/emit_x64/gen_fp_int.h"
 
+#include "isa/softfp/softfp.h"
+
 #include <assert.h>
 
 #define M5(op) ((op) | OP_EVEX | OP_MAP5)
@@ -32,7 +34,7 @@ static bool has_fp16(const struct gen *g)
 
 bool gen_half_native(uint32_t host, unsigned vop, uint32_t arg)
 {
-    unsigned lg = V_LG(arg);
+    unsigned lg = V_LG(arg), x = V_X(arg);
 
     if (V_SIZE(arg) != 1 || (lg != 1 && lg < 3)) {
         return false;
@@ -45,6 +47,13 @@ bool gen_half_native(uint32_t host, unsigned vop, uint32_t arg)
         return true;
     case VOP_fmla:
         return host & GEN_HOST_AVX512_FP16;
+    case VOP_frint:
+        return (host & GEN_HOST_F16C) && V_ROUND_OF(x) != FP_TIEAWAY && !(x >> 4);
+    case VOP_fcvts: case VOP_fcvtu:
+        return (host & GEN_HOST_F16C) && V_ROUND_OF(x) != FP_TIEAWAY && V_INT_LG(x) == 1 &&
+               !V_INT_FBITS(x);
+    case VOP_scvtf: case VOP_ucvtf:
+        return (host & GEN_HOST_F16C) && V_INT_LG(x) == 1;
     default:
         return false;
     }
@@ -102,10 +111,17 @@ static void widen(struct gen *g, bool high, int t, int a)
     vv(g, P38(0x13), t, 0, a);                                          /* vcvtph2ps */
 }
 
+static void put_half(struct gen *g, bool high, int d, int t)
+{
+    x64_vi(&g->c, P3A(0x1d), t, 0, high ? t : d, 4);                    /* vcvtps2ph */
+    if (high) {
+        vv(g, P(0x6c), d, d, t);                                        /* vpunpcklqdq */
+    }
+}
+
 static void by_singles(struct gen *g, unsigned o, bool scalar, bool high, struct gen_fp_regs r)
 {
     unsigned form = o | OP_0F | (scalar ? OP_F3 : 0);
-    int to = high ? T0 : r.d;
 
     widen(g, high, T0, r.a);
     if (r.b < 0) {
@@ -114,10 +130,7 @@ static void by_singles(struct gen *g, unsigned o, bool scalar, bool high, struct
         widen(g, high, T1, r.b);
         vv(g, form, T0, T0, T1);
     }
-    x64_vi(&g->c, P3A(0x1d), T0, 0, to, 4);                             /* vcvtps2ph */
-    if (high) {
-        vv(g, P(0x6c), r.d, r.d, T0);                                   /* vpunpcklqdq */
-    }
+    put_half(g, high, r.d, T0);
 }
 
 static void arithmetic(struct gen *g, unsigned o, bool tiny)
@@ -220,6 +233,83 @@ void gen_half_ucomis(struct gen *g, int a, int b, bool signal)
     vv(g, (signal ? 0x2f : 0x2e) | OP_0F, T0, 0, T1);
 }
 
+/* ---- rounding and conversion, in single precision ---- */
+/* The immediate of VROUNDPS; 4: as MXCSR says, 8: raises nothing. */
+static unsigned round_imm(unsigned x)
+{
+    static const uint8_t rc[8] = { 0, 2, 1, 3, 0, 0, 0, 4 };
+
+    return rc[V_ROUND_OF(x)];
+}
+
+static void round_to_integral(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    unsigned x = V_X((uint32_t)(p->k >> 16)), imm = round_imm(x) | (x & V_ROUND_EXACT ? 0 : 8);
+    struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    for (unsigned high = 0; high <= (V_LG(p->k >> 16) == 4); high++) {
+        widen(g, high, T0, r.a);
+        x64_vi(&g->c, P3A(0x08), T0, 0, T0, imm);                       /* vroundps */
+        put_half(g, high, r.d, T0);
+    }
+    gen_fp_slow(g, jump_if_odd(g, r.d, false), r)->back = g->c.p;
+}
+
+/* To 16 bits.  From 2^15 on, or without sign from infinity on and if negative, the slow way. */
+static void to_int(struct gen *g, bool is_signed)
+{
+    const struct ir_op *p = op(g);
+    unsigned x = V_X((uint32_t)(p->k >> 16)), lg = V_LG(p->k >> 16), imm = round_imm(x);
+    struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
+    struct gen_stub *s;
+
+    r.d = gen_vdef(g, g->i);
+    gen_clobber_ef(g);
+    gen_lit(g, P(0xdb), T0, r.a, each(0x7fff), each(0x7fff));
+    gen_lit(g, P(0x65), T0, T0, each(is_signed ? 0x77ff : 0x7bff), each(is_signed ? 0x77ff : 0x7bff));
+    if (!is_signed) {
+        x64_vi(&g->c, P(0x71), 4, T1, r.a, 15);                         /* vpsraw */
+        vv(g, P(0xeb), T0, T0, T1);
+    }
+    s = gen_fp_slow(g, jump_if_any(g, T0), r);
+    for (unsigned high = 0; high <= (lg == 4); high++) {
+        widen(g, high, T0, r.a);
+        if (imm != 3) {                 /* raises what the conversion no longer sees */
+            x64_vi(&g->c, P3A(0x08), T0, 0, T0, imm);
+        }
+        vv(g, 0x5b | OP_0F | OP_F3, high ? T0 : r.d, 0, T0);            /* vcvttps2dq */
+    }
+    if (lg < 4) {
+        vv(g, P(0xef), T0, T0, T0);
+    }
+    vv(g, is_signed ? P(0x6b) : P38(0x2b), r.d, r.d, T0);               /* vpack[su]sdw */
+    s->back = g->c.p;
+}
+
+static void from_int(struct gen *g, bool is_signed)
+{
+    const struct ir_op *p = op(g);
+    unsigned fbits = V_INT_FBITS(V_X((uint32_t)(p->k >> 16))), lg = V_LG(p->k >> 16);
+    int a = gen_vuse(g, p->a), d = gen_vdef(g, g->i);
+    uint32_t scale = (127 - fbits) << 23;
+
+    for (unsigned high = 0; high <= (lg == 4); high++) {
+        if (high) {
+            x64_vi(&g->c, P(0x70), T0, 0, a, 0xee);
+        }
+        vv(g, P38(is_signed ? 0x23 : 0x33), T0, 0, high ? T0 : a);      /* vpmov[sz]xwd */
+        vv(g, 0x5b | OP_0F, T0, 0, T0);                                 /* vcvtdq2ps */
+        if (fbits) {
+            uint64_t k = scale | (uint64_t)scale << 32;
+            gen_lit(g, 0x59 | OP_0F, T0, T0, k, k);
+        }
+        put_half(g, high, d, T0);
+    }
+}
+
 void gen_half(struct gen *g)
 {
     switch (op(g)->k & 0x3fff) {
@@ -231,6 +321,11 @@ void gen_half(struct gen *g)
     case VOP_fmla: multiply_add(g); break;
     case VOP_fmax: case VOP_fmaxnm: extremum(g, true); break;
     case VOP_fmin: case VOP_fminnm: extremum(g, false); break;
+    case VOP_frint: round_to_integral(g); break;
+    case VOP_fcvts: to_int(g, true); break;
+    case VOP_fcvtu: to_int(g, false); break;
+    case VOP_scvtf: from_int(g, true); break;
+    case VOP_ucvtf: from_int(g, false); break;
     case VOP_fcmeq: compare_to_mask(g, 0x00); break;                    /* EQ_OQ */
     case VOP_fcmge: compare_to_mask(g, 0x0d); break;                    /* GE_OS */
     case VOP_fcmgt: compare_to_mask(g, 0x0e); break;                    /* GT_OS */
