@@ -156,11 +156,39 @@ static inline void call_end(env *e, enum a64_helper h, ir_ref a, ir_ref b, ir_re
     e->ended = true;
 }
 
+/* The other polynomial P (with bits reversed, 33 of them), by products without carry: q is what
+ * makes the lowest 64 bits of q P those of the message; the 32 above are the remainder.  M is the
+ * inverse of P modulo x^64. */
+static inline ir_ref crc32_product(env *e, unsigned bits, ir_ref acc, ir_ref a)
+{
+    const uint64_t P = UINT64_C(0x1db710641), M = UINT64_C(0xb4e5b025f7011641);
+    uint64_t pmull = VOP_pmull | (uint64_t)V_ARG(3, 4, 0) << 16;
+    struct ir *ir = e->ir;
+    ir_ref v, r;
+
+    acc = ir_zx32(ir, acc);
+    v = ir_bin(ir, IR_XOR, true, acc, a);
+    if (bits < 64) {                    /* what is before the message is zero */
+        v = ir_bin(ir, IR_SHL, true, v, ir_const(ir, 64 - bits));
+    }
+    v = ir_emit(ir, IR_VFROM, true, v, 0, 0, 0);
+    v = ir_emit(ir, IR_V2, true, v, ir_emit(ir, IR_VCONST, true, 0, 0, 0, M), 0, pmull);
+    v = ir_emit(ir, IR_V2, true, v, ir_emit(ir, IR_VCONST, true, 0, 0, 0, P), 0, pmull);
+    r = ir_emit(ir, IR_VTO, true, v, 0, 0, 1);
+    ir->op[r].cc = 8;
+    ir->op[r].hi0 = true;
+    return bits < 32 ? ir_bin(ir, IR_XOR, false, r, ir_bin(ir, IR_SHR, false, acc,
+                                                           ir_const(ir, bits))) : r;
+}
+
 static inline val crc32(env *e, bool castagnoli, unsigned bytes, val acc, val a)
 {
     ir_ref r;
 
     if (!castagnoli) {
+        if (e->b->host & GEN_HOST_PCLMUL) {
+            return R(crc32_product(e, 8 * bytes, acc.r, a.r));
+        }
         give_up(e, false);
         return acc;
     }
