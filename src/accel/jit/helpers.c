@@ -31,6 +31,12 @@ static bool rmw(struct a64_cpu *cpu, uint32_t info, struct memop m)
     uint64_t *s = cpu->jit_scratch;
     unsigned op = info >> 27;
 
+    if (info & GEN_MI_PAIR) {
+        if (info & GEN_MI_STXR) {
+            return a64_store_ex(cpu, s[0], m, 2, &s[6], &s[1]);
+        }
+        return a64_cas(cpu, s[0], m, 2, &s[4], &s[6], &s[1]);
+    }
     if (info & GEN_MI_STXR) {
         uint64_t data[2] = { s[1], 0 };
         return a64_store_ex(cpu, s[0], m, 1, data, &s[1]);
@@ -50,6 +56,9 @@ static bool load(struct a64_cpu *cpu, uint32_t info, struct memop m)
 {
     uint64_t *s = cpu->jit_scratch, a[2], b[2];
 
+    if ((info & GEN_MI_PAIR) && m.ordered) {        /* LDXP */
+        return a64_load_ex(cpu, s[0], m, 2, &s[1]);
+    }
     if (info & GEN_MI_PAIR) {
         if (!a64_load2(cpu, s[0], m, a, b)) {
             return false;
@@ -189,7 +198,7 @@ static void access_done(const uint64_t *s, struct jit_frame *f, const struct gen
     }
     f->behind += d->back;
     if (d->info & (GEN_MI_STXR | GEN_MI_ATOMIC)) {
-        bool in_rax = d->info & GEN_MI_STXR || d->info >> 27 == 15;
+        bool in_rax = d->info & (GEN_MI_STXR | GEN_MI_PAIR) || d->info >> 27 == 15;
         f->gpr[in_rax ? RAX : d2] = s[1];
     } else if (!(d->info & GEN_MI_STORE)) {
         if (d1 < GEN_AR_NONE) {

@@ -122,11 +122,39 @@ static inline val load_ex(env *e, struct memop m, val addr)
     return v;
 }
 
+/* Pairs of words are doublewords; those of doublewords leave two more words of data, and what a
+ * compare and swap expects before them, in scratch[4] to [7]. */
+static inline ir_ref words_join(env *e, val lo, val hi)
+{
+    return ir_bin(e->ir, IR_OR, true, ir_zx32(e->ir, lo.r),
+                  ir_bin(e->ir, IR_SHL, true, hi.r, ir_const(e->ir, 32)));
+}
+
+static inline void words_split(env *e, val v, val *lo, val *hi)
+{
+    *lo = R(ir_zx32(e->ir, v.r));
+    *hi = R(ir_ubfx(e->ir, true, v.r, 32, 32));
+}
+
+static inline int32_t scratch_at(unsigned i)
+{
+    return offsetof(struct a64_cpu, jit_scratch) + 8 * i;
+}
+
 static inline void load_ex2(env *e, struct memop m, val addr, val *lo, val *hi)
 {
-    (void)m;
-    *lo = *hi = addr;
-    give_up(e, false);
+    if (m.size_log2 == 2) {
+        m.size_log2 = 3;
+        words_split(e, load_ex(e, m, addr), lo, hi);
+        return;
+    }
+    load2(e, m, addr, lo, hi);
+    if (!e->give_up) {
+        st_env(e, offsetof(struct a64_cpu, ex_addr), 3, addr.r);
+        st_env(e, offsetof(struct a64_cpu, ex_val[0]), 3, lo->r);
+        st_env(e, offsetof(struct a64_cpu, ex_val[1]), 3, hi->r);
+        st_env(e, offsetof(struct a64_cpu, ex_size_log2), 0, ir_const(e->ir, 4));
+    }
 }
 
 static inline val store_ex(env *e, struct memop m, val addr, val data)
@@ -136,11 +164,13 @@ static inline val store_ex(env *e, struct memop m, val addr, val data)
 
 static inline val store_ex2(env *e, struct memop m, val addr, val lo, val hi)
 {
-    (void)m;
-    (void)lo;
-    (void)hi;
-    give_up(e, false);
-    return addr;
+    if (m.size_log2 == 2) {
+        m.size_log2 = 3;
+        return store_ex(e, m, addr, R(words_join(e, lo, hi)));
+    }
+    st_env(e, scratch_at(6), 3, lo.r);
+    st_env(e, scratch_at(7), 3, hi.r);
+    return R(access_op(e, IR_ATOMIC, m, addr, lo.r, 0, GEN_MI_STXR | GEN_MI_PAIR));
 }
 
 static inline void clrex(env *e)
@@ -167,12 +197,20 @@ static inline val cas(env *e, struct memop m, val addr, val expect, val data)
 static inline void cas2(env *e, struct memop m, val addr, const val expect[2],
                         const val data[2], val old[2])
 {
-    (void)m;
-    (void)addr;
-    (void)data;
-    old[0] = expect[0];
-    old[1] = expect[1];
-    give_up(e, false);
+    if (m.size_log2 == 2) {
+        m.size_log2 = 3;
+        words_split(e, cas(e, m, addr, R(words_join(e, expect[0], expect[1])),
+                           R(words_join(e, data[0], data[1]))), &old[0], &old[1]);
+        return;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        st_env(e, scratch_at(4 + i), 3, expect[i].r);
+        st_env(e, scratch_at(6 + i), 3, data[i].r);
+    }
+    access_op(e, IR_CAS, m, addr, data[0].r, expect[0].r, GEN_MI_ATOMIC | GEN_MI_PAIR);
+    for (unsigned i = 0; i < 2; i++) {
+        old[i] = R(ld_env(e, scratch_at(1 + i), 3));
+    }
 }
 
 /* A store of 64 bytes of zero.  What is not aligned goes the slow way, for FAR_EL1 is the address

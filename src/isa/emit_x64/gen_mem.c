@@ -148,7 +148,8 @@ static struct gen_stub *tlb_check(struct gen *g, int a, int32_t disp, unsigned b
         }
     }
     if (info & GEN_MI_ORDERED && GEN_MI_SIZE(info)) {
-        s->from3 = align_check(g, a, disp, (1u << GEN_MI_SIZE(info)) - 1);
+        unsigned each = 1u << GEN_MI_SIZE(info);
+        s->from3 = align_check(g, a, disp, (info & GEN_MI_PAIR ? 2 * each : each) - 1);
     }
     if (s->slot) {
         assert(s->slot > GEN_SLOTS ? bytes <= 64 : bytes <= g->slot[s->slot - 1].bytes);
@@ -492,6 +493,41 @@ done:
     }
 }
 
+/* [a + RAX + disp] = the two words in scratch[6], if it is what is at `expect`; ZF tells, and what
+ * was there is in scratch[1] then.  RAX changes, other registers do not. */
+static void cmpxchg16b(struct gen *g, int a, int32_t disp, int32_t expect)
+{
+    static const int used[] = { RBX, RCX, RDX, RSI };
+    int32_t scratch = g->guest->scratch;
+
+    for (unsigned i = 0; i < 4; i++) {
+        x64_push(&g->c, used[i]);
+    }
+    x64_lea(&g->c, true, RSI, x64_idx(a, RAX, 0, disp));
+    x64_load(&g->c, true, RAX, gen_at(g, expect));
+    x64_load(&g->c, true, RDX, gen_at(g, expect + 8));
+    x64_load(&g->c, true, RBX, gen_at(g, scratch + 48));
+    x64_load(&g->c, true, RCX, gen_at(g, scratch + 56));
+    x64_b(&g->c, 0xf0);
+    x64_rm(&g->c, 0xc7 | OP_0F | OP_W, 1, x64_at(RSI, 0));
+    x64_store(&g->c, true, gen_at(g, scratch + 8), RAX);
+    x64_store(&g->c, true, gen_at(g, scratch + 16), RDX);
+    for (unsigned i = 4; i-- > 0;) {
+        x64_pop(&g->c, used[i]);
+    }
+}
+
+/* CASP: what was there comes back in scratch[1], [2]. */
+static void cas_pair(struct gen *g)
+{
+    const struct ir_op *p = op(g);
+    int a = gen_use(g, p->a);
+    struct gen_stub *s = tlb_check(g, a, p->k, 16, p->k2);
+
+    cmpxchg16b(g, a, p->k, g->guest->scratch + 32);
+    s->back = g->c.p;
+}
+
 /* CAS: old = [a]; if old == c, [a] = b. */
 static void cas(struct gen *g)
 {
@@ -529,6 +565,7 @@ static void store_exclusive(struct gen *g)
     const struct ir_op *p = op(g);
     uint32_t info = p->k2;
     unsigned size = GEN_MI_SIZE(info);
+    bool pair = info & GEN_MI_PAIR;
     int a = gen_use(g, p->a), v = gen_use(g, p->b), t, d;
     uint8_t *other1, *other2;
     struct gen_stub *s;
@@ -538,15 +575,19 @@ static void store_exclusive(struct gen *g)
     x64_alu_rm(&g->c, ALU_CMP, true, a, gen_at(g, gg->ex_addr));
     other1 = x64_jcc(&g->c, CC_NE);     /* not ours: the slow path knows what that means */
     x64_rm(&g->c, 0x80, ALU_CMP, gen_at(g, gg->ex_size));
-    x64_b(&g->c, size);
+    x64_b(&g->c, pair ? 4 : size);
     other2 = x64_jcc(&g->c, CC_NE);
-    s = tlb_check(g, a, 0, 1u << size, info);
+    s = tlb_check(g, a, 0, pair ? 16 : 1u << size, info);
     s->from4 = other1;
     s->from5 = other2;
     t = gen_tmp(g);
-    x64_lea(&g->c, true, t, x64_idx(a, RAX, 0, 0));
-    x64_load(&g->c, true, RAX, gen_at(g, gg->ex_val));
-    lock_cmpxchg(g, size, x64_at(t, 0), v);
+    if (pair) {
+        cmpxchg16b(g, a, 0, gg->ex_val);
+    } else {
+        x64_lea(&g->c, true, t, x64_idx(a, RAX, 0, 0));
+        x64_load(&g->c, true, RAX, gen_at(g, gg->ex_val));
+        lock_cmpxchg(g, size, x64_at(t, 0), v);
+    }
     x64_setcc(&g->c, CC_NE, RAX);
     x64_movzx8(&g->c, RAX, RAX);
     x64_store_i(&g->c, true, gen_at(g, gg->ex_addr), -1);
@@ -573,7 +614,13 @@ void gen_mem(struct gen *g)
     case IR_STORE2: store2(g); break;
     case IR_VLOAD: vload(g); break;
     case IR_VSTORE: vstore(g); break;
-    case IR_CAS: cas(g); break;
+    case IR_CAS:
+        if (p->k2 & GEN_MI_PAIR) {
+            cas_pair(g);
+        } else {
+            cas(g);
+        }
+        break;
     case IR_ATOMIC:
         if (p->k2 & GEN_MI_STXR) {
             store_exclusive(g);
@@ -657,7 +704,7 @@ static void take_results(struct gen *g, const struct gen_stub *s)
     bool is_rmw = s->info & (GEN_MI_ATOMIC | GEN_MI_STXR);
 
     if (is_rmw) {
-        bool in_rax = s->x == 0x80 || (s->info & GEN_MI_STXR);
+        bool in_rax = s->x == 0x80 || (s->info & (GEN_MI_STXR | GEN_MI_PAIR));
         x64_load(&g->c, true, in_rax ? RAX : s->d2, first);
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Vector idioms of which the translator makes something else than of the instructions one by
- * one, on random operands, in the translator and in the interpreter.
+ * one, and pairs that are exchanged, on random operands, in the translator and in the interpreter.
  *
  *   test_jit_simd [SEED]         */
 #include "accel/jit/jit.h"
@@ -14,7 +14,7 @@
 
 #define WFI 0xd503207fu
 
-enum { CODE = 0x40000, DATA = 0x200000, WORDS = 9, STATES = 150 };
+enum { CODE = 0x40000, DATA = 0x200000, DATA_BYTES = 8192, WORDS = 9, STATES = 150 };
 
 static const struct {
     const char *name;
@@ -153,6 +153,28 @@ static const struct {
         0x2d409a85,     /* ldp s5, s6, [x20, #4] */
         0xad4002a7,     /* ldp q7, q0, [x21] */
     } },
+    { "exclusive pairs", {
+        0xc87f06c0,     /* ldxp x0, x1, [x22] */
+        0xc82212c3,     /* stxp w2, x3, x4, [x22] */
+        0xa9401ac5,     /* ldp x5, x6, [x22] */
+        0x887f22c7,     /* ldxp w7, w8, [x22] */
+        0x8829aeca,     /* stlxp w9, w10, w11, [x22] */
+        0xc87f36cc,     /* ldxp x12, x13, [x22] */
+        0xc82e42ef,     /* stxp w14, x15, x16, [x23] */
+        0xc8314ed2,     /* stxp w17, x18, x19, [x22] */
+        0xa9404ed2,     /* ldp x18, x19, [x22] */
+    } },
+    { "compare and swap of pairs", {
+        0xa94006c0,     /* ldp x0, x1, [x22] */
+        0x48207ec2,     /* casp x0, x1, x2, x3, [x22] */
+        0xa94016c4,     /* ldp x4, x5, [x22] */
+        0x4866fec8,     /* caspal x6, x7, x8, x9, [x22] */
+        0x29402eca,     /* ldp w10, w11, [x22] */
+        0x086a7ecc,     /* caspa w10, w11, w12, w13, [x22] */
+        0xa9403ece,     /* ldp x14, x15, [x22] */
+        0x0830fed2,     /* caspl w16, w17, w18, w19, [x22] */
+        0xa94046d0,     /* ldp x16, x17, [x22] */
+    } },
     { "rounded and converted", {
         0x1e664001,     /* frinta d1, d0 */
         0x9e640000,     /* fcvtas x0, d0 */
@@ -200,6 +222,8 @@ static void random_state(struct prng *p, struct a64_cpu *a, struct a64_cpu *b)
     }
     /* In the middle of a page, or across the end of one. */
     a->x[20] = b->x[20] = FLAT_RAM + DATA + 64 + prng_below(p, 64);
+    a->x[22] = b->x[22] = FLAT_RAM + DATA + 16 * prng_below(p, 512);
+    a->x[23] = b->x[23] = FLAT_RAM + DATA + 16 * prng_below(p, 512);
     a->x[21] = b->x[21] = FLAT_RAM + DATA + 4096 - 1 - prng_below(p, 40);
     for (unsigned i = 0; i < 32; i++) {
         a->v[i].d[0] = b->v[i].d[0] = random_lanes(p);
@@ -241,7 +265,8 @@ static void test_idiom(struct jit *jit, struct flat *a, struct flat *b, unsigned
                   ", interpreted %016" PRIx64 "%016" PRIx64, idioms[n].name, r, a->cpu.v[r].d[1],
                   a->cpu.v[r].d[0], b->cpu.v[r].d[1], b->cpu.v[r].d[0]);
         }
-        CHECK(a->cpu.x[0] == b->cpu.x[0] && a->cpu.x[1] == b->cpu.x[1], "%s", idioms[n].name);
+        CHECK(!memcmp(a->cpu.x, b->cpu.x, sizeof(a->cpu.x)), "%s", idioms[n].name);
+        CHECK(!memcmp(a->ram + DATA, b->ram + DATA, DATA_BYTES), "%s", idioms[n].name);
         CHECK(a->cpu.fpsr == b->cpu.fpsr, "%s: fpsr %x, interpreted %x", idioms[n].name,
               (unsigned)a->cpu.fpsr, (unsigned)b->cpu.fpsr);
         CHECK(a->cpu.pc == b->cpu.pc);
@@ -267,7 +292,7 @@ int main(int argc, char **argv)
     b = machine();
     a->icache = icache;
     a->engine = jit;
-    for (unsigned i = 0; i < 8192; i++) {
+    for (unsigned i = 0; i < DATA_BYTES; i++) {
         a->ram[DATA + i] = b->ram[DATA + i] = prng_u64(&p);
     }
     for (unsigned i = 0; i < sizeof(idioms) / sizeof(idioms[0]); i++) {
