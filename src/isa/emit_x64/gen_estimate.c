@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FRECPE and FRSQRTE of singles.  The architecture fixes every bit (DDI 0487, RecipEstimate() and
- * RecipSqrtEstimate(), in integers): with the highest 8 (7) bits of the fraction, half a unit added,
+ * RecipSqrtEstimate(), in integers): with the highest 8 (7) bits of the fraction, and half a unit,
  *
  *   1.ffffffff1 = D / 2^9   q = the integer part of 2^10 / (D / 2^9) = 2^19 / D
  *   1.fffffff1  = D / 2^8   q = that of 2^10 / sqrt(w): w = D / 2^8 if the exponent is odd, D / 2^7

@@ -264,12 +264,13 @@ static void to_int(struct gen *g, bool is_signed)
     const struct ir_op *p = op(g);
     unsigned x = V_X((uint32_t)(p->k >> 16)), lg = V_LG(p->k >> 16), imm = round_imm(x);
     struct gen_fp_regs r = { gen_vuse(g, p->a), -1, -1, -1 };
+    uint64_t most = each(is_signed ? 0x77ff : 0x7bff);
     struct gen_stub *s;
 
     r.d = gen_vdef(g, g->i);
     gen_clobber_ef(g);
     gen_lit(g, P(0xdb), T0, r.a, each(0x7fff), each(0x7fff));
-    gen_lit(g, P(0x65), T0, T0, each(is_signed ? 0x77ff : 0x7bff), each(is_signed ? 0x77ff : 0x7bff));
+    gen_lit(g, P(0x65), T0, T0, most, most);
     if (!is_signed) {
         x64_vi(&g->c, P(0x71), 4, T1, r.a, 15);                         /* vpsraw */
         vv(g, P(0xeb), T0, T0, T1);

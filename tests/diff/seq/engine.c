@@ -6,6 +6,7 @@
 #include "isa/a64/sysbits.h"
 #ifdef HAVE_JIT
 #include "accel/jit/jit.h"
+#include "isa/emit_x64/host.h"
 #endif
 
 #include <assert.h>
@@ -43,10 +44,12 @@ static bool jit_make(struct engine *e, const char *kind)
     struct jit_options o = {
         .hot_runs = strcmp(kind, "tier1") ? 1 : JIT_NEVER_HOT,
         .regions_sync = strcmp(kind, "async"),
+        .host_without = !strcmp(kind, "avx2") ? GEN_HOST_AVX512_ALL :
+                        !strcmp(kind, "plain") ? UINT32_MAX : 0,
     };
 
     if (strcmp(kind, "jit") && strcmp(kind, "tier1") && strcmp(kind, "async") &&
-        strcmp(kind, "kept")) {
+        strcmp(kind, "kept") && strcmp(kind, "avx2") && strcmp(kind, "plain")) {
         return false;
     }
     if (!strcmp(kind, "kept")) {

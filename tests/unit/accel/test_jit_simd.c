@@ -6,6 +6,7 @@
 #include "accel/jit/jit.h"
 #include "base/log.h"
 #include "base/prng.h"
+#include "isa/emit_x64/host.h"
 
 #include "../check.h"
 #include "../isa/flat.h"
@@ -273,20 +274,15 @@ static void test_idiom(struct jit *jit, struct flat *a, struct flat *b, unsigned
     }
 }
 
-int main(int argc, char **argv)
+static bool test_host(uint32_t without, uint64_t seed)
 {
-    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
-    struct jit *jit = jit_new(NULL, NULL);
+    struct jit *jit = jit_new(&(struct jit_options){ .host_without = without }, NULL);
     struct flat *a, *b;
     struct prng p;
 
     if (!jit) {
-        return 77;              /* skipped: the host cannot */
+        return false;
     }
-    if (getenv("JIT_DUMP")) {
-        log_items_set(getenv("JIT_DUMP"), NULL, NULL);
-    }
-    fprintf(stderr, "seed %" PRIu64 "\n", seed);
     prng_init(&p, seed);
     a = machine();
     b = machine();
@@ -302,5 +298,21 @@ int main(int argc, char **argv)
     flat_free(a);
     flat_free(b);
     jit_free(jit);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+
+    if (getenv("JIT_DUMP")) {
+        log_items_set(getenv("JIT_DUMP"), NULL, NULL);
+    }
+    fprintf(stderr, "seed %" PRIu64 "\n", seed);
+    if (!test_host(0, seed)) {
+        return 77;              /* skipped: the host cannot */
+    }
+    test_host(GEN_HOST_AVX512_ALL, seed);
+    test_host(UINT32_MAX, seed);
     return check_result();
 }
