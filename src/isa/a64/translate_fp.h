@@ -58,6 +58,10 @@ static inline ir_ref fp_fmla(env *e, uint64_t k, ir_ref a, ir_ref b, ir_ref c)
         k |= GEN_FP_NEG_C;
     }
     c = v_low(e, c, bytes);
+    if (bytes == 2 && !(e->b->host & GEN_HOST_AVX512_FP16)) {      /* all of them are converted */
+        a = v_low(e, a, bytes);
+        b = v_low(e, b, bytes);
+    }
     if (!scalar && bytes == 8) {
         k = (k & ~FP_ARG_LG) | (uint64_t)V_ARG(0, 4, 0) << 16;
         return v_low(e, fp_emit(e, k, v_low(e, a, 8), v_low(e, b, 8), c), 8);

@@ -8,7 +8,11 @@
  * exact as a single; products, and sums below the smallest normal half, are exact as singles, and
  * no quotient is as near to a denormal half as that single rounding would meet it, so that the
  * conversion sees whether a tiny result is inexact; nothing overflows or is tiny as a single.
- * A product added to something is not safe: FMLA is native only with AVX512-FP16.
+ * A product added to something is not safe.  The product is exact as a single; the sum is made in
+ * double precision, and becomes a single by rounding to odd, which keeps that there was more (S.
+ * Boldo, G. Melquiond, "Emulation of FMA and correctly rounded sums", 2008): then rounding to a
+ * half does no harm.  Where the sum is rounded as a double it is no more than an addend and far
+ * less, from whose ends halves are far.
  *
  * NaNs and tiny results go the slow way as in gen_fp.c. */
 #include "isa/emit_x64/gen_fp_int.h"
@@ -40,13 +44,11 @@ bool gen_half_native(uint32_t host, unsigned vop, uint32_t arg)
         return false;
     }
     switch (vop) {
-    case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fsqrt:
+    case VOP_fadd: case VOP_fsub: case VOP_fmul: case VOP_fdiv: case VOP_fsqrt: case VOP_fmla:
     case VOP_fcmeq: case VOP_fcmge: case VOP_fcmgt:
         return host & (GEN_HOST_AVX512_FP16 | GEN_HOST_F16C);
     case VOP_fmax: case VOP_fmin: case VOP_fmaxnm: case VOP_fminnm:
         return true;
-    case VOP_fmla:
-        return host & GEN_HOST_AVX512_FP16;
     case VOP_frint:
         return (host & GEN_HOST_F16C) && V_ROUND_OF(x) != FP_TIEAWAY && !(x >> 4);
     case VOP_fcvts: case VOP_fcvtu:
@@ -155,6 +157,45 @@ static void arithmetic(struct gen *g, unsigned o, bool tiny)
     gen_fp_slow(g, jump_if_odd(g, r.d, tiny), r)->back = g->c.p;
 }
 
+/* t = two singles of product + two of addend, in the low half; x is scratch. */
+static void add_to_odd(struct gen *g, int t, int product, int addend, int x)
+{
+    const uint64_t lost = (UINT64_C(1) << 29) - 1;
+
+    vv(g, 0x5a | OP_0F, t, 0, product);                                 /* vcvtps2pd */
+    vv(g, 0x5a | OP_0F, x, 0, addend);
+    vv(g, P(0x58), t, t, x);
+    gen_lit(g, P(0xdb), x, t, lost, lost);
+    gen_lit(g, P(0xd4), x, x, lost, lost);                              /* bit 29: any of them */
+    vv(g, P(0xeb), t, t, x);
+    gen_lit(g, P(0xdb), t, t, ~lost, ~lost);
+    vv(g, P(0x5a), t, 0, t);                                            /* vcvtpd2ps */
+}
+
+static void multiply_add_half(struct gen *g, uint64_t k, bool high, struct gen_fp_regs r, int x,
+                              int t)
+{
+    bool scalar = V_LG(k >> 16) == 1;           /* and zero above */
+    uint64_t lo = scalar ? 0x80000000 : UINT64_C(0x8000000080000000), hi = scalar ? 0 : lo;
+
+    widen(g, high, T0, r.a);
+    widen(g, high, T1, r.b);
+    vv(g, 0x59 | OP_0F, T0, T0, T1);
+    if (k & GEN_FP_NEG_A) {
+        gen_lit(g, P(0xef), T0, T0, lo, hi);
+    }
+    widen(g, high, T1, r.c);
+    if (k & GEN_FP_NEG_C) {
+        gen_lit(g, P(0xef), T1, T1, lo, hi);
+    }
+    add_to_odd(g, x, T0, T1, t);
+    x64_vi(&g->c, P(0x70), T0, 0, T0, 0xee);
+    x64_vi(&g->c, P(0x70), T1, 0, T1, 0xee);
+    add_to_odd(g, T0, T0, T1, T1);
+    vv(g, P(0x6c), T0, x, T0);                                          /* vpunpcklqdq */
+    put_half(g, high, r.d, T0);
+}
+
 static void multiply_add(struct gen *g)
 {
     static const uint8_t opcode[4] = { 0xb8, 0xbc, 0xba, 0xbe };    /* as gen_fp.c */
@@ -162,8 +203,18 @@ static void multiply_add(struct gen *g)
     unsigned neg = (p->k & GEN_FP_NEG_A ? 1 : 0) | (p->k & GEN_FP_NEG_C ? 2 : 0);
     struct gen_fp_regs r = { gen_vuse(g, p->a), gen_vuse(g, p->b), gen_vuse(g, p->c), -1 };
 
+    int x = has_fp16(g) ? -1 : gen_vtmp(g), t = has_fp16(g) ? -1 : gen_vtmp(g);
+
     r.d = gen_vdef(g, g->i);
     gen_clobber_ef(g);
+    if (!has_fp16(g)) {
+        multiply_add_half(g, p->k, false, r, x, t);
+        if (V_LG(p->k >> 16) == 4) {
+            multiply_add_half(g, p->k, true, r, x, t);
+        }
+        gen_fp_slow(g, jump_if_odd(g, r.d, true), r)->back = g->c.p;
+        return;
+    }
     vv(g, 0x28 | OP_0F, r.d, 0, r.c);
     vv(g, M6(opcode[neg] + (V_LG(p->k >> 16) == 1)), r.d, r.a, r.b);
     gen_fp_slow(g, jump_if_odd(g, r.d, true), r)->back = g->c.p;

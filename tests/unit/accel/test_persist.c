@@ -470,6 +470,14 @@ static void test_round_trip(void)
     CHECK(f->cpu.x[0] == (uint64_t)-5050);
     jit_cpu_free(&f->cpu);
     jit_free(jit);
+
+    o.host_without = UINT32_MAX;        /* as on another host */
+    jit = jit_new(&o, NULL);
+    CHECK(sum(f, jit, at, 100) == 5050);
+    jit_stats(jit, &warm);
+    CHECK(!gen_host() || (!warm.kept_loaded && !warm.kept_found && warm.kept_noted));
+    jit_cpu_free(&f->cpu);
+    jit_free(jit);
     flat_free(f);
 }
 
