@@ -56,6 +56,7 @@ static unsigned translate(struct tr *t, const uint32_t *page, unsigned first, bo
     struct a64_block b = {
         .code = page, .words = &t->words, .first = first, .insn_max = BLOCK_INSNS_MAX,
         .mode = A64_MODE_EL1 | A64_MODE_FP | A64_MODE_FP_PLAIN, .model = t->model,
+        .host = t->guest.host,
     };
     struct gen_result r;
 
