@@ -427,6 +427,195 @@ static void test_random(uint64_t seed)
     a64_tlb_free(t);
 }
 
+/* ---- links: jumps between pages of code that need not be looked up ---- */
+
+static void link_to(struct a64_tlb *t, unsigned number, uint64_t to)
+{
+    put(t, to, 0x40000000, A64_TLB_EXEC, 12, false, true);
+    a64_tlb_link(t, number, (to - 0x1000) | 0xfff, to);
+}
+
+static bool linked(const struct a64_tlb *t, unsigned number)
+{
+    return t->cur->link[number];
+}
+
+/* How a link may go: with the page that is gone to, or that page's block. */
+static void drop_target(struct a64_tlb *t, unsigned how)
+{
+    switch (how) {
+    case 0: a64_tlb_drop_va(t, UVA, 1, 1, false); break;
+    case 1: a64_tlb_drop_va(t, UVA, 1, 9, true); break;
+    case 2: a64_tlb_drop_va(t, UVA - 0x3000, 7, 1, false); break;
+    case 3: a64_tlb_drop_va(t, 0, UINT64_C(1) << 36, 1, false); break;
+    case 4: a64_tlb_drop_va(t, UVA | UINT64_C(0x5a) << 56, 1, 1, false); break;
+    case 5: a64_tlb_drop_asid(t, 1); break;
+    case 6: a64_tlb_drop_all(t); break;
+    case 7: a64_tlb_drop_jumps(t); break;
+    default: a64_tlb_drop_va(t, (UVA ^ 0x5000) & ~UINT64_C(0xfff), 1, 1, false); break;
+    }
+}
+
+static void drop_other(struct a64_tlb *t, unsigned how)
+{
+    switch (how) {
+    case 0: a64_tlb_drop_va(t, UVA + 0x1000, 1, 1, true); break;
+    case 1: a64_tlb_drop_va(t, UVA - 0x1000, 1, 1, true); break;        /* where it comes from */
+    case 2: a64_tlb_drop_va(t, UVA, 1, 2, false); break;
+    case 3: a64_tlb_drop_asid(t, 2); break;
+    case 4: a64_tlb_drop_va(t, UVA + ((uint64_t)A64_TLB_N << 12), 1, 1, true); break;
+    case 5: put(t, UVA + (A64_TLB_EXEC_N << 12), 0x50000000, A64_TLB_EXEC, 12, false, true); break;
+    default: a64_tlb_drop_va(t, UVA + 0x10000, 100, 1, true); break;
+    }
+}
+
+static void test_links(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    CHECK(!linked(t, 0) && !linked(t, A64_TLB_LINKS - 1));
+    for (unsigned how = 0; how < 9; how++) {
+        link_to(t, 7, UVA);
+        if (how == 8) {                         /* of the same 2 MiB */
+            put(t, UVA, 0x40000000, A64_TLB_EXEC, 21, false, true);
+        }
+        CHECK(t->cur->link[7] == UVA - 1 && !linked(t, 0) && !linked(t, 6) && !linked(t, 8));
+        drop_target(t, how);
+        CHECK(!linked(t, 7) && t->cur->link_n == 0, "way %u", how);
+    }
+    a64_tlb_drop_all(t);                        /* and the block */
+    for (unsigned how = 0; how < 7; how++) {
+        link_to(t, 7, UVA);
+        drop_other(t, how);
+        CHECK(linked(t, 7), "way %u", how);
+    }
+    /* Again from elsewhere, and to elsewhere: both targets count. */
+    a64_tlb_link(t, 7, UVA + 0x4fff, UVA + 0x5000);
+    CHECK(t->cur->link[7] == UVA + 0x4fff);
+    drop_target(t, 0);
+    CHECK(!linked(t, 7));
+    a64_tlb_free(t);
+}
+
+/* Each set has its own; a set that another context takes has none. */
+static void test_link_contexts(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+
+    for (unsigned asid = 1; asid < 3; asid++) {
+        a64_tlb_set_el(t, 1, false);
+        a64_tlb_set_regime(t, true, asid, asid << 12, 0x2000);
+        a64_tlb_set_el(t, 0, false);
+        CHECK(!linked(t, 7) && !linked(t, 8));
+        link_to(t, 6 + asid, UVA);
+    }
+    CHECK(!linked(t, 7) && linked(t, 8));
+    a64_tlb_drop_asid(t, 2);
+    CHECK(!linked(t, 8));
+    a64_tlb_set_el(t, 1, false);
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    CHECK(linked(t, 7) && !linked(t, 8));
+    for (unsigned asid = 3; asid < 3 + 2 * A64_TLB_SETS_MAX; asid++) {
+        a64_tlb_set_el(t, 1, false);
+        a64_tlb_set_regime(t, true, asid, asid << 12, 0x2000);
+        a64_tlb_set_el(t, 0, false);
+        CHECK(!linked(t, 7), "asid %u", asid);
+        link_to(t, 7, UVA);
+    }
+    /* What EL1 has by TTBR0 goes with it, and with PAN. */
+    a64_tlb_set_el(t, 1, false);
+    link_to(t, 9, UVA);
+    a64_tlb_set_el(t, 1, true);
+    CHECK(!linked(t, 9));
+    a64_tlb_set_el(t, 1, false);
+    link_to(t, 9, UVA);
+    a64_tlb_set_regime(t, true, 99, 0x99000, 0x2000);
+    CHECK(!linked(t, 9));
+    /* Mappings of the kernel turn out to be of an ASID. */
+    put(t, KVA, 0x40000000, A64_TLB_EXEC, 12, true, false);
+    a64_tlb_link(t, 11, KVA - 1, KVA);
+    put(t, KVA + 0x1000, 0x40001000, A64_TLB_READ, 12, false, false);
+    CHECK(t->kernel_ng && !linked(t, 11));
+    a64_tlb_free(t);
+}
+
+/* More than a set notes: all go, none is forgotten. */
+static void test_many_links(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+    unsigned left = 0;
+
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    for (unsigned i = 1; i <= A64_TLB_LINKS_USED; i++) {
+        link_to(t, i, UVA + i * UINT64_C(4096));
+        left += linked(t, i);
+    }
+    CHECK(left == A64_TLB_LINKS_USED && linked(t, 1));
+    link_to(t, A64_TLB_LINKS - 1, UVA);
+    CHECK(linked(t, A64_TLB_LINKS - 1) && t->cur->link_n == 1);
+    for (unsigned i = 0; i < A64_TLB_LINKS - 1; i++) {
+        left -= !linked(t, i);
+    }
+    CHECK(left == A64_TLB_LINKS_USED - (A64_TLB_LINKS - 1), "%u", left);
+    a64_tlb_drop_va(t, UVA, 1, 1, false);
+    CHECK(!linked(t, A64_TLB_LINKS - 1));
+    a64_tlb_free(t);
+}
+
+/* ---- where a hit ends ---- */
+
+/* The first page of the table, the last one, the one beyond, the last one of all. */
+static void test_hit_ends(void)
+{
+    static const uint64_t va[] = {
+        0, UINT64_C(0xfffff000), UINT64_C(1) << 32, UINT64_C(0x12345fffff000),
+        UINT64_C(0xfffffffffffff000), UINT64_C(0xffff800000000000), UINT64_C(0x5a00000000001000),
+    };
+    static const unsigned bytes[] = { 1, 2, 4, 8, 16, 32, 64, 256, 4096 };
+    struct a64_tlb *t = a64_tlb_new();
+    uint64_t gpa;
+
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    for (unsigned i = 0; i < ARRAY_LEN(va); i++) {
+        for (enum a64_tlb_table k = A64_TLB_READ; k <= A64_TLB_EXEC; k++) {
+            CHECK(!a64_tlb_find(t->cur, va[i], 1, k) && !a64_tlb_find_mmio(t->cur, va[i], k, &gpa));
+            put(t, va[i], 0x40000000, k, 12, false, true);
+            for (unsigned b = 0; b < ARRAY_LEN(bytes); b++) {
+                unsigned last = 4096 - bytes[b];
+                CHECK(a64_tlb_find(t->cur, va[i], bytes[b], k) == page);
+                CHECK(a64_tlb_find(t->cur, va[i] + last, bytes[b], k) == page + last);
+                CHECK(!a64_tlb_find(t->cur, va[i] + last + 1, bytes[b], k), "page %u", i);
+                CHECK(!a64_tlb_find(t->cur, va[i] - 1, bytes[b], k));
+                CHECK(!a64_tlb_find(t->cur, va[i] ^ UINT64_C(1) << 40, bytes[b], k));
+                CHECK(!a64_tlb_find(t->cur, va[i] ^ UINT64_C(1) << 63, bytes[b], k));
+            }
+            CHECK(!a64_tlb_find_mmio(t->cur, va[i], k, &gpa));
+            /* The same as a device, and dropped: neither hits, here or in a neighbour's place. */
+            a64_tlb_install(t, &(struct a64_tlb_fill){ .va = va[i], .gpa = 0x9000000,
+                            .size_log2 = 12, .table = k }, NULL);
+            for (unsigned d = 0; d < 4096; d += 4095) {
+                CHECK(!a64_tlb_find(t->cur, va[i] + d, 1, k));
+                CHECK(!a64_tlb_find(t->cur, (va[i] ^ 0x1000) + d, 1, k));
+                CHECK(a64_tlb_find_mmio(t->cur, va[i] + d, k, &gpa) && gpa == 0x9000000 + d);
+                CHECK(!a64_tlb_find_mmio(t->cur, (va[i] ^ 0x1000) + d, k, &gpa));
+            }
+            a64_tlb_drop_va(t, va[i], 1, 1, false);
+            for (unsigned d = 0; d < 4096; d += 4095) {
+                CHECK(!a64_tlb_find(t->cur, va[i] + d, 1, k));
+                CHECK(!a64_tlb_find(t->cur, (va[i] ^ 0x1000) + d, 1, k));
+                CHECK(!a64_tlb_find_mmio(t->cur, va[i] + d, k, &gpa));
+            }
+        }
+    }
+    CHECK(t->cur->used_n == 0);
+    a64_tlb_free(t);
+}
+
 static bool near_left(struct a64_tlb *t)
 {
     return t->cur->near[0][1].limit;
@@ -479,6 +668,10 @@ int main(int argc, char **argv)
     test_both();
     test_jumps();
     test_near();
+    test_links();
+    test_link_contexts();
+    test_many_links();
+    test_hit_ends();
     test_random(argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL));
     return check_result();
 }
