@@ -271,13 +271,35 @@ static void set_mark_empty(struct a64_tlb_set *s)
     }
 }
 
+/* Does it have much memory?  64 slots in use that are far from all others are 12 KiB. */
+static bool set_is_large(const struct a64_tlb_set *s)
+{
+    unsigned n = 0;
+
+    for (unsigned w = 0; w < ARRAY_LEN(s->used_words); w++) {
+        n += __builtin_popcountll(s->used_words[w]);
+    }
+    return s->used_n > A64_TLB_KEEP_MAX || n > A64_TLB_KEEP_WORDS_MAX;
+}
+
+static void set_return_memory(struct a64_tlb_set *s)
+{
+    uintptr_t slots = ((uintptr_t)s->slot + 4095) & ~UINT64_C(4095);
+    uintptr_t end = (uintptr_t)(s->slot + A64_TLB_SLOTS) & ~UINT64_C(4095);
+
+    madvise(s, offsetof(struct a64_tlb_set, exec_tag), MADV_DONTNEED);
+    madvise((void *)slots, end - slots, MADV_DONTNEED);
+    set_mark_empty(s);
+}
+
 static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
 {
-    bool much = s->used_n > A64_TLB_KEEP_MAX;
+    bool much;
 
     if (!(tlb->filled >> s->index & 1)) {
         return;
     }
+    much = set_is_large(s);
     for (unsigned i = slot_next(s, 0, A64_TLB_SLOTS); i < A64_TLB_SLOTS;
          i = slot_next(s, i + 1, A64_TLB_SLOTS)) {
         slot_drop(tlb, s, i);
@@ -288,8 +310,7 @@ static void set_drop(struct a64_tlb *tlb, struct a64_tlb_set *s)
     tlb->filled &= ~(UINT64_C(1) << s->index);
     tlb->has_global &= ~(UINT64_C(1) << s->index);
     if (much) {
-        madvise(s, offsetof(struct a64_tlb_set, exec_tag), MADV_DONTNEED);
-        set_mark_empty(s);
+        set_return_memory(s);
     }
 }
 

@@ -44,7 +44,8 @@ enum {
     A64_TLB_SETS_MAX = 16,              /* each costs its memory anew; ≤ 64: `filled` */
     A64_TLB_RECENT_N = 16,
     A64_TLB_USED_WORDS = (A64_TLB_SLOTS + 63) / 64,
-    A64_TLB_KEEP_MAX = 1 << 15,         /* a set dropped with more slots returns its memory */
+    A64_TLB_KEEP_MAX = 1 << 15,         /* a set dropped with more slots, or with slots in more … */
+    A64_TLB_KEEP_WORDS_MAX = 1024,      /* … places (64 slots), returns its memory */
     A64_TLB_GPA_BUCKETS = 1 << 16,
     A64_TLB_VOLATILE_MAX = 128,
     A64_TLB_JUMP_BITS = 17,             /* jump cache: an entry for each instruction of 512 KiB */

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #define KVA UINT64_C(0xffff800010000000)
@@ -566,6 +567,41 @@ static void test_many_links(void)
     a64_tlb_free(t);
 }
 
+/* ---- memory ---- */
+
+static unsigned resident(struct a64_tlb_set *s)
+{
+    static unsigned char in[(sizeof(*s) + 4095) / 4096];
+    unsigned n = 0;
+
+    CHECK(mincore(s, sizeof(*s), in) == 0);
+    for (unsigned i = 0; i < sizeof(in); i++) {
+        n += in[i] & 1;
+    }
+    return n;
+}
+
+/* Sets of ended processes do not keep the memory of large ones, dense or sparse. */
+static void test_memory(void)
+{
+    struct a64_tlb *t = a64_tlb_new();
+
+    a64_tlb_set_regime(t, true, 1, 0x1000, 0x2000);
+    a64_tlb_set_el(t, 0, false);
+    for (unsigned step = 1; step < 1000; step *= 200) {
+        for (uint64_t i = 0; i < A64_TLB_KEEP_MAX + 1 && i * step < A64_TLB_N; i++) {
+            put(t, i * step << 12, i << 12, A64_TLB_READ, 12, false, true);
+        }
+        CHECK(resident(t->cur) > 200);
+        a64_tlb_drop_asid(t, 1);
+        CHECK(resident(t->cur) < 120, "step %u: %u pages", step, resident(t->cur));
+        CHECK(!hit(t, 0, A64_TLB_READ) && !hit(t, (uint64_t)step << 12, A64_TLB_READ));
+        put(t, 0, 0x5000, A64_TLB_READ, 12, false, true);
+        CHECK(hit(t, 0, A64_TLB_READ) && a64_tlb_gpa(t->cur, 7, A64_TLB_READ) == 0x5007);
+    }
+    a64_tlb_free(t);
+}
+
 /* ---- where a hit ends ---- */
 
 /* The first page of the table, the last one, the one beyond, the last one of all. */
@@ -671,6 +707,7 @@ int main(int argc, char **argv)
     test_links();
     test_link_contexts();
     test_many_links();
+    test_memory();
     test_hit_ends();
     test_random(argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL));
     return check_result();
