@@ -289,6 +289,12 @@ static void make_batch(const struct options *o, struct gen *g, struct diff_batch
         .turns = o->turns ? o->turns : o->loops ? 2 : 1,
         .no_syndrome = o->qemu != NULL,
     };
+    b->stride = b->slot_words * 4;
+    if (o->loops && gen_below(g, 2)) {
+        b->n = DIFF_BATCH_PAGES;
+        b->stride = 4096;
+        b->shift = 4096 - 4 * (1 + gen_below(g, o->len + 20));
+    }
     for (unsigned i = 0; i < b->n; i++) {
         if (o->loops) {
             gen_loop_test(g, &tests[i], 12 + gen_below(g, o->len - 11));

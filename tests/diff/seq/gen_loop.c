@@ -666,6 +666,8 @@ static void item(struct prog *p, unsigned want)
         change_code(p);
     } else if (r < 55 && p->leaves) {
         store_to_device(p);
+    } else if (r < 60 && p->calls) {
+        call(p);
     } else {
         plain(p);
     }
@@ -709,7 +711,7 @@ static void begin(struct prog *p, struct gen *g, struct diff_test *t, unsigned i
     *p = (struct prog){
         .g = g, .state = &t->state, .word = t->word,
         .target = -1, .depth_max = 1 + gen_below(g, DEPTH_MAX),
-        .style = gen_below(g, STYLES), .calls = !gen_below(g, 8), .changes = !gen_below(g, 8),
+        .style = gen_below(g, STYLES), .calls = !gen_below(g, 3), .changes = !gen_below(g, 8),
         .leaves = !gen_below(g, 8),
     };
     p->max = insns;

@@ -23,8 +23,9 @@ enum { DIFF_WALK_PAGES = 32 };
 /* Our engines: address of their descriptors, for programs at EL1. */
 #define DIFF_WALK_TABLE UINT64_C(0x403fd400)
 
-/* Slots do not divide pages: some programs run over their end. */
-enum { DIFF_WORDS = 189, DIFF_WORDS_SHORT = 15, DIFF_BATCH_MAX = 512 };
+/* Slots do not divide pages: some programs run over their end.  In some batches all do: one a page,
+ * around its end. */
+enum { DIFF_WORDS = 189, DIFF_WORDS_SHORT = 15, DIFF_BATCH_MAX = 512, DIFF_BATCH_PAGES = 100 };
 
 enum diff_end { DIFF_END_DONE, DIFF_END_UNDEFINED, DIFF_END_FAULT, DIFF_END_OTHER,
                 DIFF_END_LATE };
@@ -50,13 +51,14 @@ struct diff_batch {
     uint32_t n, fill;                       /* fill: give the scratch memory this seed, 0: keep */
     uint32_t slot_words;                    /* of a program, with its end */
     uint32_t first;                         /* slot of the first one */
+    uint32_t shift, stride;                 /* bytes: where slot 0 is, and from slot to slot */
     uint32_t turns;                         /* how often each runs from its first state */
     uint32_t no_syndrome;                   /* esr and far stay 0, nzcv has no more bits */
 };
 
 static inline uint64_t diff_code_of(const struct diff_batch *b, unsigned i)
 {
-    return DIFF_CODE + DIFF_CODE_FIRST + (uint64_t)(b->first + i) * b->slot_words * 4;
+    return DIFF_CODE + DIFF_CODE_FIRST + b->shift + (uint64_t)(b->first + i) * b->stride;
 }
 
 /* Answer: diff_state[n], then a uint64_t: hash of the memory (scratch and pages to walk over). */
