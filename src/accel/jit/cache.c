@@ -150,9 +150,13 @@ static void entry_jump(uint8_t *entry, const uint8_t *to)
 }
 
 /* What leads to a translation that is invalid leads to the one that takes its place from now on:
- * for jumps that are linked to it, looking up again would never end. */
+ * for jumps that are linked to it, looking up again would never end.  Not in guarded pages: that a
+ * branch may go there, as the jump cache says, depends on an instruction that may have changed. */
 static void take_over(const struct jit_block *old, const struct jit_block *b)
 {
+    if (b->mode & A64_MODE_GUARDED) {
+        return;
+    }
     entry_jump(old->entry, b->entry);
     if (old->replaces) {
         entry_jump(old->replaces, b->entry);
