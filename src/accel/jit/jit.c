@@ -370,6 +370,7 @@ void jit_stats(struct jit *jit, struct jit_stats *s)
     for (struct jit_cpu *v = jit->cpus; v; v = v->next) {
         stats_add(s, &v->stats);
     }
+    s->pairs = atomic_load(&jit->cache)->pair_n;
     pthread_mutex_unlock(&jit->lock);
     if (jit->persist) {
         struct jit_persist_stats k;
@@ -394,7 +395,7 @@ int jit_print_stats(struct jit *jit, char *buf, int len)
         "translation        %.1f ms\n"
         "regions            %" PRIu64 ", of %" PRIu64 " instructions, %" PRIu64 " KiB, %.1f ms\n"
         "cache              %" PRIu64 " of %" PRIu64 " KiB\n"
-        "chained exits      %" PRIu64 ", %" PRIu64 " between pages\n"
+        "chained exits      %" PRIu64 ", %" PRIu64 " between %" PRIu64 " pairs of pages\n"
         "table look-ups     %" PRIu64 "\n"
         "slow loads, stores %" PRIu64 ", %" PRIu64 "\n"
         "helper calls       %" PRIu64 "\n"
@@ -403,7 +404,7 @@ int jit_print_stats(struct jit *jit, char *buf, int len)
         s.blocks, s.invalidated, s.flushes, s.guest_bytes >> 10, s.host_bytes >> 10,
         s.guest_bytes ? (double)s.host_bytes / s.guest_bytes : 0, s.interp_insns,
         s.translate_ns / 1e6, s.regions, s.region_insns, s.region_bytes >> 10, s.region_ns / 1e6,
-        s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.chains_far, s.lookups,
-        s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps, s.cold_runs,
+        s.cache_used >> 10, s.cache_bytes >> 10, s.chains, s.chains_far, s.pairs,
+        s.lookups, s.slow_loads, s.slow_stores, s.helper_calls, s.interp_steps, s.cold_runs,
         s.kept_found, s.kept_loaded, s.kept_noted);
 }

@@ -56,7 +56,7 @@ void jit_flush(struct jit *jit);
 
 struct jit_stats {
     uint64_t blocks, guest_bytes, host_bytes, interp_insns;     /* translated */
-    uint64_t translate_ns, invalidated, flushes, chains, chains_far, lookups, interp_steps;
+    uint64_t translate_ns, invalidated, flushes, chains, chains_far, pairs, lookups, interp_steps;
     uint64_t slow_loads, slow_stores, helper_calls, cold_runs;
     uint64_t cache_bytes, cache_used;
     uint64_t kept_loaded, kept_found, kept_noted;       /* of cache_dir */

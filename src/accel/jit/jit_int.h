@@ -12,7 +12,7 @@
 
 enum {
     JIT_HASH_BITS = 18, JIT_PAGE_BITS = 12, JIT_COLD_SLOTS = 1 << 16,
-    JIT_PAIRS = 1 << 17,                /* more than A64_TLB_LINKS */
+    JIT_PAIRS = 1 << 18,                /* more than A64_TLB_LINKS */
 };
 
 union a64_vreg;

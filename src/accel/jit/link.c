@@ -64,8 +64,12 @@ static bool link_far(struct jit_cpu *v, struct a64_cpu *cpu, const struct jit_bl
         now = mine;
     }
     pthread_mutex_unlock(&c->jit->lock);
+    if (!number) {
+        jit_flush(c->jit);      /* as when there is no more room */
+        return false;
+    }
     /* Otherwise it is linked to what another process has at that distance. */
-    if (!number || now != mine) {
+    if (now != mine) {
         return false;
     }
     a64_tlb_link(cpu->tlb, number, (cpu->pc - target_off) | 0xfff, cpu->pc);

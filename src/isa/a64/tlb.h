@@ -53,7 +53,7 @@ enum {
     A64_TLB_JUMP_GROUP = 64,
     A64_TLB_JUMP_SECOND = 0x80,         /* index ^ this: second place; the same page, BTYPE */
     A64_TLB_JUMP_FILTER_BITS = 14,
-    A64_TLB_LINKS = 1 << 15,            /* numbers of links */
+    A64_TLB_LINKS = 1 << 17,            /* numbers of links */
     A64_TLB_LINKS_USED = 4096,          /* in one set */
     A64_TLB_LINK_FILTER_BITS = 16,
     A64_TLB_JUMP_DROP_MAX = 1024,       /* pages that are looked at one by one: a block of 2 MiB */

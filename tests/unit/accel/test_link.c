@@ -3,6 +3,7 @@
  * is mapped as it was, in this context, and where this page is; and they come by a poll. */
 #include "jit_machine.h"
 
+#include "accel/jit/jit_int.h"
 #include "isa/a64/esr.h"
 #include "isa/a64/sysbits.h"
 
@@ -87,6 +88,22 @@ static void test_pages(void)
     run_turns(at_page(2), 1000);
     CHECK(f->cpu.x[0] == 1000 && f->cpu.pc == at_page(3) + 16, "x0 %" PRIu64, f->cpu.x[0]);
     CHECK(slow_ways() - before < LOOKUPS_MAX, "%" PRIu64, slow_ways() - before);
+}
+
+/* There are no more numbers for pairs of pages: the cache begins anew, once. */
+static void test_numbers(void)
+{
+    struct jit_stats before, after;
+
+    jit_stats(jit, &before);
+    put_loop(4, 9, 3);
+    atomic_load(&jit->cache)->pair_n = A64_TLB_LINKS - 1;
+    run_turns(at_page(4), 1000);
+    jit_stats(jit, &after);
+    CHECK(f->cpu.x[0] == 3000 && f->cpu.pc == at_page(9) + 16, "x0 %" PRIu64, f->cpu.x[0]);
+    CHECK(after.flushes == before.flushes + 1 &&
+          after.lookups - before.lookups < 2 * LOOKUPS_MAX, "%" PRIu64 " flushes, %" PRIu64,
+          after.flushes - before.flushes, after.lookups - before.lookups);
 }
 
 /* ---- the target's address gets other memory ---- */
@@ -652,6 +669,7 @@ static void all(void)
 {
     machine();
     test_pages();
+    test_numbers();
     test_remapped();
     test_guest_remaps();
     test_source_remapped();
