@@ -5,8 +5,8 @@
 #include "base/prng.h"
 #include "base/trace.h"
 #include "dev/intc/gicv3.h"
-#include "mem/space.h"
-#include "vm/device.h"
+
+#include "frame.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -164,39 +164,24 @@ static inline bool sim_is_quiet(struct sim *s)
     return is_quiet;
 }
 
-static inline uint64_t gic_read(struct device *d, unsigned off, unsigned size, unsigned vcpu)
-{
-    void *ctx;
-    const struct mmio_ops *ops = device_region_ops(d, 0, &ctx);
-    return ops->read(ctx, off, size, vcpu);
-}
-
-static inline void gic_write(struct device *d, unsigned off, unsigned size, uint64_t v,
-                             unsigned vcpu)
-{
-    void *ctx;
-    const struct mmio_ops *ops = device_region_ops(d, 0, &ctx);
-    ops->write(ctx, off, size, v, vcpu);
-}
-
 static inline void gicd_w(struct sim *s, unsigned off, uint32_t v)
 {
-    gic_write(s->dist, off, 4, v, 0);
+    frame_write(s->dist, 0, off, 4, v, 0);
 }
 
 static inline uint32_t gicd_r(struct sim *s, unsigned off)
 {
-    return gic_read(s->dist, off, 4, 0);
+    return frame_read(s->dist, 0, off, 4, 0);
 }
 
 static inline void gicr_w(struct sim *s, unsigned cpu, unsigned off, uint32_t v)
 {
-    gic_write(s->cpu[cpu], off, 4, v, 0);
+    frame_write(s->cpu[cpu], 0, off, 4, v, 0);
 }
 
 static inline uint32_t gicr_r(struct sim *s, unsigned cpu, unsigned off)
 {
-    return gic_read(s->cpu[cpu], off, 4, 0);
+    return frame_read(s->cpu[cpu], 0, off, 4, 0);
 }
 
 static inline uint64_t icc_r(struct sim *s, unsigned cpu, uint32_t enc)
@@ -220,12 +205,12 @@ static inline void gicd_bit(struct sim *s, unsigned reg, unsigned intid)
 
 static inline void gicd_prio(struct sim *s, unsigned intid, uint8_t prio)
 {
-    gic_write(s->dist, 0x400 + intid, 1, prio, 0);
+    frame_write(s->dist, 0, 0x400 + intid, 1, prio, 0);
 }
 
 static inline void gicd_route(struct sim *s, unsigned intid, uint64_t affinity)
 {
-    gic_write(s->dist, 0x6000 + intid * 8, 8, affinity, 0);
+    frame_write(s->dist, 0, 0x6000 + intid * 8, 8, affinity, 0);
 }
 
 static inline void gicd_edge(struct sim *s, unsigned intid, bool edge)

@@ -145,7 +145,8 @@ static const struct device_class __attribute__((unused)) bad_class = {
 #else
     .name = "bad",
 #endif
-    .options = bad_options, .state = bad_state, .about = "wrong", .size = sizeof(struct bad), .realize = bad_realize,
+    .options = bad_options, .state = bad_state, .about = "wrong", .size = sizeof(struct bad),
+    .realize = bad_realize,
     .reset = bad_reset, .regions = bad_regions, .irqs_n = 1,
 #ifdef BAD_BUS
     .bus = "pci",

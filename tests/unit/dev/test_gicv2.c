@@ -2,10 +2,9 @@
 /* GICv2 by the rules of IHI 0048B. */
 #include "base/err.h"
 #include "dev/intc/gicv2.h"
-#include "mem/space.h"
-#include "vm/device.h"
 
 #include "../check.h"
+#include "frame.h"
 
 #include <stdlib.h>
 
@@ -17,45 +16,29 @@ static void line(void *ctx, unsigned n, bool level)
     *(n & 1 ? &fiq_line[n / 2] : &irq_line[n / 2]) = level;
 }
 
-static uint64_t gic_read(unsigned frame, struct device *d, unsigned off, unsigned size,
-                         unsigned vcpu)
-{
-    void *ctx;
-    const struct mmio_ops *ops = device_region_ops(d, frame, &ctx);
-    return ops->read(ctx, off, size, vcpu);
-}
-
-static void gic_write(unsigned frame, struct device *d, unsigned off, unsigned size, uint64_t v,
-                      unsigned vcpu)
-{
-    void *ctx;
-    const struct mmio_ops *ops = device_region_ops(d, frame, &ctx);
-    ops->write(ctx, off, size, v, vcpu);
-}
-
 static uint32_t d_r(unsigned cpu, unsigned off)
 {
-    return gic_read(0, gic, off, 4, cpu);
+    return frame_read(gic, 0, off, 4, cpu);
 }
 
 static void d_w(unsigned cpu, unsigned off, uint32_t v)
 {
-    gic_write(0, gic, off, 4, v, cpu);
+    frame_write(gic, 0, off, 4, v, cpu);
 }
 
 static void d_b(unsigned off, uint8_t v)
 {
-    gic_write(0, gic, off, 1, v, 0);
+    frame_write(gic, 0, off, 1, v, 0);
 }
 
 static uint32_t c_r(unsigned cpu, unsigned off)
 {
-    return gic_read(1, gic, off, 4, cpu);
+    return frame_read(gic, 1, off, 4, cpu);
 }
 
 static void c_w(unsigned cpu, unsigned off, uint32_t v)
 {
-    gic_write(1, gic, off, 4, v, cpu);
+    frame_write(gic, 1, off, 4, v, cpu);
 }
 
 #define PMR 4

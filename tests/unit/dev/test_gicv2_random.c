@@ -6,10 +6,9 @@
 #include "base/err.h"
 #include "base/prng.h"
 #include "dev/intc/gicv2.h"
-#include "mem/space.h"
-#include "vm/device.h"
 
 #include "../check.h"
+#include "frame.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,30 +50,14 @@ static unsigned pick(struct world *w, unsigned n)
     return prng_below(&w->p, n);
 }
 
-static uint64_t gic_read(unsigned frame, struct device *d, unsigned off, unsigned size,
-                         unsigned vcpu)
-{
-    void *ctx;
-    const struct mmio_ops *ops = device_region_ops(d, frame, &ctx);
-    return ops->read(ctx, off, size, vcpu);
-}
-
-static void gic_write(unsigned frame, struct device *d, unsigned off, unsigned size, uint64_t v,
-                      unsigned vcpu)
-{
-    void *ctx;
-    const struct mmio_ops *ops = device_region_ops(d, frame, &ctx);
-    ops->write(ctx, off, size, v, vcpu);
-}
-
 static void dist_w(struct world *w, unsigned cpu, unsigned off, unsigned size, uint32_t v)
 {
-    gic_write(0, w->gic, off, size, v, cpu);
+    frame_write(w->gic, 0, off, size, v, cpu);
 }
 
 static void cpu_w(struct world *w, unsigned cpu, unsigned off, uint32_t v)
 {
-    gic_write(1, w->gic, off, 4, v, cpu);
+    frame_write(w->gic, 1, off, 4, v, cpu);
 }
 
 static void set_wire(struct world *w, unsigned i, bool level)
@@ -150,7 +133,7 @@ static void cpu_step(struct world *w)
         return;
     }
     bool line = w->line[c];
-    uint32_t v = gic_read(1, w->gic, 0xc, 4, c);
+    uint32_t v = frame_read(w->gic, 1, 0xc, 4, c);
     unsigned intid = v & 1023;
     REQUIRE(w, line == (intid < 1020), "CPU %u: line %d, INTID %u", c, line, intid);
     if (intid >= 1020) {
@@ -265,17 +248,17 @@ static void run_hostile(uint64_t seed)
                              .a = pick(&w, 40), .b = prng_u64(&w.p) };
         switch (pick(&w, 5)) {
         case 0:
-            gic_write(0, w.gic, off & 0xfff, size, prng_u64(&w.p), cpu);
+            frame_write(w.gic, 0, off & 0xfff, size, prng_u64(&w.p), cpu);
             break;
         case 1:
-            gic_read(0, w.gic, off, size, cpu);
+            frame_read(w.gic, 0, off, size, cpu);
             break;
         case 2:
-            gic_write(1, w.gic, pick(&w, 2) ? off & 0xfc : off, size, prng_u64(&w.p),
+            frame_write(w.gic, 1, pick(&w, 2) ? off & 0xfc : off, size, prng_u64(&w.p),
                                  cpu);
             break;
         case 3:
-            gic_read(1, w.gic, off & 0xfc, 4, cpu);
+            frame_read(w.gic, 1, off & 0xfc, 4, cpu);
             break;
         case 4:
             gicv2_message(w.gic, &m);

@@ -11,7 +11,7 @@ static void test_discovery(void)
     CHECK((gicd_r(s, 0xffe8) >> 4 & 15) == 3);
     CHECK((gicr_r(s, 1, 0xffe8) >> 4 & 15) == 3);
     CHECK(gicr_r(s, 2, 0xc) == 0x100 && gicr_r(s, 1, 0xc) == 1);
-    CHECK(gic_read(s->cpu[2], 8, 8, 0) == (UINT64_C(0x100) << 32 | 2 << 8 | 0x30));
+    CHECK(frame_read(s->cpu[2], 0, 8, 8, 0) == (UINT64_C(0x100) << 32 | 2 << 8 | 0x30));
     CHECK(!(gicr_r(s, 1, 8) & 0x10));
     CHECK(gicr_r(s, 0, 0x14) == 6);
     gicr_w(s, 0, 0x14, 0);
@@ -99,7 +99,7 @@ static void test_priorities(void)
     sim_boot(s);
     gicd_prio(s, 40, 0xa0);
     gicd_prio(s, 41, 0x87);
-    CHECK(gic_read(s->dist, 0x400 + 41, 1, 0) == 0x80, "5 bits");
+    CHECK(frame_read(s->dist, 0, 0x400 + 41, 1, 0) == 0x80, "5 bits");
     gicd_bit(s, 0x200, 40);
     CHECK(icc_r(s, 0, SIM_IAR1) == 40);
     CHECK(icc_r(s, 0, SIM_RPR) == 0xa0);

@@ -470,14 +470,14 @@ static void run_hostile(uint64_t seed)
             sim_deliver(s, &m);
             break;
         case 1:
-            gic_write(s->dist, off & 0xffff, size, prng_u64(&p), c);
+            frame_write(s->dist, 0, off & 0xffff, size, prng_u64(&p), c);
             break;
         case 2:
-            gic_read(s->dist, off & 0xffff, size, c);
-            gic_read(s->cpu[c], off, size, c);
+            frame_read(s->dist, 0, off & 0xffff, size, c);
+            frame_read(s->cpu[c], 0, off, size, c);
             break;
         case 3:
-            gic_write(s->cpu[c], off & 0x10fff, size, prng_u64(&p), c);
+            frame_write(s->cpu[c], 0, off & 0x10fff, size, prng_u64(&p), c);
             break;
         case 4:
             gicv3_cpu_sysreg_write(s->cpu[c], SIM_ENC(12, 8 + prng_below(&p, 5),
