@@ -149,18 +149,13 @@ static void entry_jump(uint8_t *entry, const uint8_t *to)
     __atomic_store_n((uint64_t *)(void *)entry, new, __ATOMIC_SEQ_CST);
 }
 
-/* What leads to a translation that is invalid leads to the one that takes its place from now on:
- * for jumps that are linked to it, looking up again would never end.  Not in guarded pages: that a
- * branch may go there, as the jump cache says, depends on an instruction that may have changed. */
-static void take_over(const struct jit_block *old, const struct jit_block *b)
+/* What leads to the old translation leads to the one that takes its place from now on: for jumps
+ * that are linked to it, looking up again would never end.  All of them come by the entry of the
+ * first one, so however often code changes they are one jump away. */
+static void take_over(const struct jit_block *old, struct jit_block *b)
 {
-    if (b->mode & A64_MODE_GUARDED) {
-        return;
-    }
-    entry_jump(old->entry, b->entry);
-    if (old->replaces) {
-        entry_jump(old->replaces, b->entry);
-    }
+    b->root = jit_way_in(old);
+    entry_jump(b->root, b->entry);
 }
 
 /* Under the lock.  A new block of the same key replaces the invalid one. */
@@ -171,7 +166,9 @@ static void hash_insert(struct jit_cache *c, struct jit_block *b)
     for (unsigned h = hash_of(b->gpa, b->mode);; h = (h + 1) & ((1 << JIT_HASH_BITS) - 1)) {
         k = atomic_load_explicit(&c->hash[h].key, memory_order_relaxed);
         if (!k || k == key) {
-            if (k && !c->hash[h].block->valid) {
+            /* Not in guarded pages: that a branch may go there, as the jump cache says, depends
+             * on an instruction that may have changed. */
+            if (k && !c->hash[h].block->valid && !(b->mode & A64_MODE_GUARDED)) {
                 take_over(c->hash[h].block, b);
             }
             __atomic_store_n(&c->hash[h].block, b, __ATOMIC_RELEASE);
@@ -349,9 +346,8 @@ bool jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
         }
         jit_dump(c, ir, gen, &r, from, gpa, true);
         b->is_considered = b->valid = true;
-        b->replaces = old->entry;
+        take_over(old, b);
         hash_insert(c, b);
-        entry_jump(old->entry, b->entry);
         jit->stats.regions++;
         jit->stats.region_insns += from->insn_n;
         jit->stats.region_bytes += r.end - r.entry;

@@ -260,7 +260,7 @@ const uint8_t *jit_next(struct a64_cpu *cpu)
         cpu->jit_page_last = cpu->pc | 0xfff;
         known = a64_tlb_jump_find(cpu->tlb->cur, cpu->pc, cpu->btype);
         if (!known && (b = block_at(v, cpu, mode)) != NULL) {
-            known = jit_run_view(v->cache, b->entry);
+            known = jit_run_view(v->cache, jit_way_in(b));
             a64_tlb_jump_set(cpu->tlb->cur, cpu->pc, cpu->btype, known);
         }
         if (known) {

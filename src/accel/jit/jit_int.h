@@ -25,7 +25,8 @@ struct jit_block {
     uint8_t mode;
     _Atomic bool valid;
     _Atomic bool is_considered;         /* as the head of a region */
-    uint8_t *replaces;                  /* entry of the block whose place a region took */
+    uint8_t *root;                      /* entry of the first translation of this code, whose
+                                         * place others took since; NULL: of this one */
     struct jit_block *of;               /* another page of this region */
 };
 
@@ -99,6 +100,12 @@ struct jit_cpu {
     struct gen gen;
     struct a64_words words;             /* what the last translation was made from */
 };
+
+/* Through which everybody enters the block (write view): what leads there never changes. */
+static inline uint8_t *jit_way_in(const struct jit_block *b)
+{
+    return b->root ? b->root : b->entry;
+}
 
 static inline const uint8_t *jit_run_view(const struct jit_cache *c, const uint8_t *p)
 {

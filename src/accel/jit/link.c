@@ -59,7 +59,7 @@ static bool link_far(struct jit_cpu *v, struct a64_cpu *cpu, const struct jit_bl
     mine = c->jit->guest.link + 8 * (int32_t)number;
     memcpy(&now, number_at, sizeof(now));
     if (number && now == c->jit->guest.link) {
-        patch(c, at, jit_run_view(c, to->entry) - (at + 4));
+        patch(c, at, jit_run_view(c, jit_way_in(to)) - (at + 4));
         patch(c, number_at, mine);
         now = mine;
     }
@@ -89,8 +89,7 @@ static const struct jit_block *block_of(struct jit_cpu *v, const struct a64_cpu 
     mode &= ~(unsigned)A64_MODE_GUARDED;
     mode |= a64_tlb_guarded(s, cpu->pc) ? A64_MODE_GUARDED : 0;
     b = jit_cache_find(v->cache, a64_tlb_gpa(s, cpu->pc, A64_TLB_EXEC), mode);
-    if (b && (jit_run_view(v->cache, b->entry) == code ||
-              (b->replaces && jit_run_view(v->cache, b->replaces) == code))) {
+    if (b && jit_run_view(v->cache, jit_way_in(b)) == code) {
         return b;
     }
     a64_tlb_jump_forget(s, cpu->pc, cpu->btype);        /* it knows one that was replaced */
@@ -126,7 +125,7 @@ const uint8_t *jit_link(struct a64_cpu *cpu, const uint8_t *behind_call)
     if (site.target_off < 0 || site.target_off > 0xfff) {
         v->stats.chains_far += link_far(v, cpu, from, to, site.target_off, at);
     } else if (to->gpa >> 12 == from->gpa >> 12) {
-        patch(c, at, jit_run_view(c, to->entry) - (at + 4));
+        patch(c, at, jit_run_view(c, jit_way_in(to)) - (at + 4));
         v->stats.chains++;
     }
     return code;

@@ -90,17 +90,54 @@ static void test_pages(void)
     CHECK(slow_ways() - before < LOOKUPS_MAX, "%" PRIu64, slow_ways() - before);
 }
 
+static struct jit_block *valid_block(uint64_t gpa)
+{
+    struct jit_cache *c = atomic_load(&jit->cache);
+
+    for (unsigned i = c->block_n; i-- > 0;) {
+        if (c->block[i].gpa == gpa && c->block[i].valid && !c->block[i].of) {
+            return &c->block[i];
+        }
+    }
+    return NULL;
+}
+
+/* Code changes again and again: what leads to the first translation is one jump away from the last
+ * (two where a region is). */
+static void test_changes_often(void)
+{
+    const uint8_t *at = NULL;
+    struct jit_block *b;
+    unsigned jumps_n = 0;
+    int32_t d;
+
+    for (unsigned n = 1; n <= 100; n++) {
+        put_loop(4, 9, n);
+        run_turns(at_page(4), 50);
+        CHECK(f->cpu.x[0] == 50 * n, "x0 %" PRIu64, f->cpu.x[0]);
+        b = valid_block(at_page(9));
+        if (b && !at) {
+            at = jit_way_in(b);
+        }
+    }
+    CHECK(at && b, "no translation");
+    for (; at && b && at != b->entry && *at == 0xe9; at += 5 + d, jumps_n++) {
+        memcpy(&d, at + 1, 4);
+    }
+    CHECK(at && b && at == b->entry && jumps_n <= 2, "%u jumps", jumps_n);
+}
+
 /* There are no more numbers for pairs of pages: the cache begins anew, once. */
 static void test_numbers(void)
 {
     struct jit_stats before, after;
 
     jit_stats(jit, &before);
-    put_loop(4, 9, 3);
+    put_loop(6, 11, 3);
     atomic_load(&jit->cache)->pair_n = A64_TLB_LINKS - 1;
-    run_turns(at_page(4), 1000);
+    run_turns(at_page(6), 1000);
     jit_stats(jit, &after);
-    CHECK(f->cpu.x[0] == 3000 && f->cpu.pc == at_page(9) + 16, "x0 %" PRIu64, f->cpu.x[0]);
+    CHECK(f->cpu.x[0] == 3000 && f->cpu.pc == at_page(11) + 16, "x0 %" PRIu64, f->cpu.x[0]);
     CHECK(after.flushes == before.flushes + 1 &&
           after.lookups - before.lookups < 2 * LOOKUPS_MAX, "%" PRIu64 " flushes, %" PRIu64,
           after.flushes - before.flushes, after.lookups - before.lookups);
@@ -669,6 +706,7 @@ static void all(void)
 {
     machine();
     test_pages();
+    test_changes_often();
     test_numbers();
     test_remapped();
     test_guest_remaps();
