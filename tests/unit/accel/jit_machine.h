@@ -125,3 +125,20 @@ static inline void heat(struct a64_cpu *c)
         __atomic_store_n(&c->jit_heat[k], 2, __ATOMIC_RELAXED);
     }
 }
+
+/* The program of a test: `all` with regions made on a thread, then with regions made at once. */
+static inline int run_kinds(void (*all)(bool sync))
+{
+    for (unsigned sync = 0; sync < 2; sync++) {
+        jit = jit_new(&(struct jit_options){ .hot_runs = 2, .regions_sync = sync }, NULL);
+        if (!jit) {
+            return 77;              /* skipped: the host cannot */
+        }
+        machine();
+        all(sync);
+        jit_cpu_free(&f->cpu);
+        flat_free(f);
+        jit_free(jit);
+    }
+    return check_result();
+}

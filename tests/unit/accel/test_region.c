@@ -397,30 +397,24 @@ static void test_two_cpus(void)
     flat_free(s.f);
 }
 
+static void all(bool sync)
+{
+    if (sync) {
+        test_changes_itself();
+        test_aliases();
+        test_near_data();
+    }
+    test_called_anew();
+    test_dropped_while_running();
+    test_remapped();
+    test_data_remapped();
+    test_ways_in();
+    test_exit_patched_in();
+    test_versions();
+    test_two_cpus();
+}
+
 int main(void)
 {
-    for (unsigned sync = 0; sync < 2; sync++) {
-        jit = jit_new(&(struct jit_options){ .hot_runs = 2, .regions_sync = sync }, NULL);
-        if (!jit) {
-            return 77;              /* skipped: the host cannot */
-        }
-        machine();
-        if (sync) {
-            test_changes_itself();
-            test_aliases();
-            test_near_data();
-        }
-        test_called_anew();
-        test_dropped_while_running();
-        test_remapped();
-        test_data_remapped();
-        test_ways_in();
-        test_exit_patched_in();
-        test_versions();
-        test_two_cpus();
-        jit_cpu_free(&f->cpu);
-        flat_free(f);
-        jit_free(jit);
-    }
-    return check_result();
+    return run_kinds(all);
 }

@@ -209,27 +209,21 @@ static void test_poll(void)
     CHECK(f->cpu.x[0] == 300 * 20, "x0 %" PRIu64, f->cpu.x[0]);
 }
 
+static void all(bool sync)
+{
+    if (sync) {
+        test_nested();
+        test_recursion();
+        test_over_end();
+    }
+    test_callee_changes();
+    test_remapped_callee();
+    test_other_return();
+    test_fault();
+    test_poll();
+}
+
 int main(void)
 {
-    for (unsigned sync = 0; sync < 2; sync++) {
-        jit = jit_new(&(struct jit_options){ .hot_runs = 2, .regions_sync = sync }, NULL);
-        if (!jit) {
-            return 77;              /* skipped: the host cannot */
-        }
-        machine();
-        if (sync) {
-            test_nested();
-            test_recursion();
-            test_over_end();
-        }
-        test_callee_changes();
-        test_remapped_callee();
-        test_other_return();
-        test_fault();
-        test_poll();
-        jit_cpu_free(&f->cpu);
-        flat_free(f);
-        jit_free(jit);
-    }
-    return check_result();
+    return run_kinds(all);
 }
