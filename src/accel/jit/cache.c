@@ -288,7 +288,6 @@ static void add_pages(struct jit_cache *c, struct jit_block *region, const struc
                                  .of = region };
         b->page_next = c->page[page_bucket(b->gpa)];
         c->page[page_bucket(b->gpa)] = b;
-        has_code_set(c->jit, b->gpa);
     }
 }
 
@@ -335,6 +334,10 @@ bool jit_cache_add_region(struct jit *jit, struct jit_cache *c, const struct ir 
     for (unsigned i = 0; !done && gen_homes_choose(&homes, ir, i); i++) {
         done = gen_block(gen, ir, &homes, &jit->guest, c->thunk, c->rw + c->used, GEN_CODE_MAX,
                          gpa & 0xfff, c->block_n, &r);
+    }
+    /* Before the look at what has been invalidated: who does that later must find the pages. */
+    for (unsigned i = 0; i < from->more_n; i++) {
+        has_code_set(jit, more_gpa[i]);
     }
     old = jit_cache_find(c, gpa, from->mode);
     if (done && old && atomic_load(&jit->invalidations) == seen) {

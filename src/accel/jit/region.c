@@ -55,20 +55,25 @@ static struct a64_block block_for(const struct request *r)
 static void compile(struct jit_regions *g, const struct request *r)
 {
     struct jit *jit = g->jit;
-    struct jit_cache *c;
-    uint64_t begin = jit_now_ns();
+    struct jit_cache *c = jit_cache_ref(jit);
     struct a64_block b = block_for(r);
+    bool done = false;
 
     b.words = &g->words;
     b.host = jit->guest.host;
     mutex_lock(&g->work);
-    if (a64_translate_region(&b, &g->ir)) {
-        c = jit_cache_ref(jit);
-        jit_cache_add_region(jit, c, &g->ir, &g->gen, r->gpa, &b, r->more_gpa, r->seen,
-                             jit_now_ns() - begin);
-        jit_cache_unref(jit, c);
+    /* With all that it calls; or if that is too much, what is in one page. */
+    for (unsigned attempt = 0; attempt < 2 && !done; attempt++) {
+        uint64_t begin = jit_now_ns();
+        done = a64_translate_region(&b, &g->ir) &&
+               jit_cache_add_region(jit, c, &g->ir, &g->gen, r->gpa, &b, r->more_gpa, r->seen,
+                                    jit_now_ns() - begin);
+        b.with_calls = false;
+        b.more_n = 0;
+        b.insn_max = REGION_INSNS_MAX;
     }
     mutex_unlock(&g->work);
+    jit_cache_unref(jit, c);
 }
 
 static void worker(struct thread *self, void *ctx)

@@ -146,6 +146,23 @@ static void test_recursion(void)
     CHECK(made(&before, 10), "regions");
 }
 
+/* A function that is too much for a region: the loop is made without it. */
+static void test_large_function(void)
+{
+    struct jit_stats before = stats();
+    unsigned n;
+
+    PUT(place(0, 0), TST_X1_15, B_NE(2), BL(to(0, 2, 1, 0)), ADD_X0(1), SUBS_X1, B_NE(-5), WFI);
+    for (n = 0; n < 240; n += 2) {
+        PUT(place(1, n), CBZ_X2(2), NOP);
+    }
+    PUT(place(1, n), ADD_X0(100), RET);
+    start(320);
+    run_at(0, 0);
+    CHECK(f->cpu.x[0] == 320 + 20 * 100, "x0 %" PRIu64, f->cpu.x[0]);
+    CHECK(made(&before, 4), "a region without the function");
+}
+
 /* ---- loops over the end of a page ---- */
 static void test_over_end(void)
 {
@@ -214,6 +231,7 @@ static void all(bool sync)
     if (sync) {
         test_nested();
         test_recursion();
+        test_large_function();
         test_over_end();
     }
     test_callee_changes();
